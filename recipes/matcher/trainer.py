@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 import torch
@@ -74,8 +74,8 @@ class MatchBatch:
     """``features`` of each tower, float32 (b, places, features); of each image's statements, as many places for each,
     ``texts`` float32 (b, s, d), ``truths`` float32 (b, s), and ``weights`` float32 (b, s), 0 where a place is empty.
 
-    ``values`` float32 (b, v, d) are those that one label of the image could have, the true one first; ``is_value`` bool
-    (b, v), False where a place is empty.
+    ``values`` float32 (b, v, d) are those that one label of the image could have, the true one first; ``priors``
+    float32 (b, v) say how much more often each is true than it is drawn, as logarithms, -inf where a place is empty.
     """
 
     features: Sequence[torch.Tensor]
@@ -83,7 +83,7 @@ class MatchBatch:
     truths: torch.Tensor
     weights: torch.Tensor
     values: torch.Tensor
-    is_value: torch.Tensor
+    priors: torch.Tensor
 
 
 TITLED_ROUNDS = (Round("title", alike=True), Round("title"))
@@ -96,35 +96,42 @@ VALUES_WEIGHT = 0.5
 LISTED = ("kind", "fine", *LABELS)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedValue:
+    """A value that a label could have, as a statement; ``prior`` as of ``MatchBatch``."""
+
+    text: str
+    prior: float
+
+
 class LabelValues:
-    """What else each label of a product could be: the values of its shop, where each is known to mean another."""
+    """What else each label of a product could be: the values of its shop, where each is known to mean another.
+
+    A value that n products have is drawn as often as the root of n, so that rare ones are learnt.
+    """
 
     def __init__(self, products: Sequence[LabelledProduct], shops: Sequence[str]) -> None:
-        counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self._counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for product, shop in zip(products, shops, strict=True):
-            if shop in LABELLED_SHOPS:
-                for field in LISTED:
-                    if value := _value(product, field):
-                        counts[shop, field][value] += 1
-        self._values = {
-            place: (list(counted), list(accumulate(n**0.5 for n in counted.values())))
-            for place, counted in counts.items()
-            if len(counted) > 1
-        }
+            for field in LISTED if shop in LABELLED_SHOPS else ():
+                if value := _value(product, field):
+                    self._counts[shop, field][value] += 1
 
-    def draw(self, product: LabelledProduct, shop: str, rng: random.Random) -> list[str]:
-        """The value of one label, and up to ``N_VALUES`` others of it; rare ones more often than they come. None of a
-        product without such labels."""
-        fields = [field for field in LISTED if _value(product, field) and (shop, field) in self._values]
+    def draw(self, product: LabelledProduct, shop: str, rng: random.Random) -> list[ListedValue]:
+        """The value of one label, and up to ``N_VALUES`` others of it. None of a product without such labels."""
+        fields = [field for field in LISTED if _value(product, field) and len(self._counts[shop, field]) > 1]
         if not fields:
             return []
         field = rng.choice(fields)
-        values, cumulated = self._values[shop, field]
+        counts = self._counts[shop, field]
         own = _value(product, field)
-        others = {key(own): own}
-        for value in rng.choices(values, cum_weights=cumulated, k=N_VALUES):
-            others.setdefault(key(value), value)
-        return [_worded(value, rng) if field == "kind" else value for value in others.values()]
+        listed = {key(own): own}
+        for value in rng.choices(list(counts), [n**0.5 for n in counts.values()], k=N_VALUES):
+            listed.setdefault(key(value), value)
+        return [
+            ListedValue(_worded(value, rng) if field == "kind" else value, 0.5 * math.log(counts[value]))
+            for value in listed.values()
+        ]
 
 
 def _value(product: LabelledProduct, field: str) -> str:
@@ -199,8 +206,8 @@ class MatchTrainer(Trainer[MatchBatch]):
         epoch, first = self.n_epochs_done, self.step
         return len(planned), (self._batch(*planned[step], epoch, step) for step in range(first, len(planned)))
 
-    def _plan(self, epoch: int) -> list[tuple[torch.Tensor, list[list[JudgedStatement]], list[list[str]]]]:
-        """The batches of an epoch: positions of products, the statements about each, and values of a label of each."""
+    def _plan(self, epoch: int) -> list[tuple[torch.Tensor, list[list[JudgedStatement]], list[list[ListedValue]]]]:
+        """The batches of an epoch: positions of products, statements about each, and values of a label of each."""
         seed = self._schedule.seed * 1000 + epoch
         rng, torch_rng = random.Random(seed), torch.Generator().manual_seed(seed)
         indices = positions_of(self._repeats, torch_rng)
@@ -212,7 +219,7 @@ class MatchTrainer(Trainer[MatchBatch]):
             statements[place] += named
         values = [self._values.draw(product, shop, rng) for product, shop in zip(products, shops, strict=True)]
         self._vectors.add([statement.text for some in statements for statement in some])
-        self._vectors.add([value for some in values for value in some])
+        self._vectors.add([value.text for some in values for value in some])
         asked = [place for place, some in enumerate(statements) if some]
         rng.shuffle(asked)
         size = self._schedule.batch_size
@@ -225,7 +232,7 @@ class MatchTrainer(Trainer[MatchBatch]):
         self,
         indices: torch.Tensor,
         statements: list[list[JudgedStatement]],
-        values: list[list[str]],
+        values: list[list[ListedValue]],
         epoch: int,
         step: int,
     ) -> MatchBatch:
@@ -236,7 +243,10 @@ class MatchTrainer(Trainer[MatchBatch]):
         texts, is_asked = self._rows([[statement.text for statement in some] for some in statements], draw)
         truths = torch.zeros(is_asked.shape)
         truths[is_asked] = torch.tensor([float(each.status is Status.MET) for some in statements for each in some])
-        return MatchBatch(features, texts, truths, is_asked.float(), *self._rows(values, draw))
+        listed, is_listed = self._rows([[value.text for value in some] for some in values], draw)
+        priors = torch.full(is_listed.shape, float("-inf"))
+        priors[is_listed] = torch.tensor([value.prior for some in values for value in some])
+        return MatchBatch(features, texts, truths, is_asked.float(), listed, priors)
 
     def _rows(self, texts: list[list[str]], draw: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """The vectors of some texts of each image with a little noise, float32 (b, s, d), 0 in empty places; and which
@@ -256,11 +266,10 @@ class MatchTrainer(Trainer[MatchBatch]):
         judged, chosen = logits.float().split([batch.texts.shape[1], batch.values.shape[1]], dim=1)
         losses = binary_cross_entropy_with_logits(judged, batch.truths, batch.weights, reduction="sum")
         loss = losses / batch.weights.sum()
-        is_listed = batch.is_value[:, 0]
+        is_listed = batch.priors[:, 0].isfinite()
         if is_listed.any():
-            among = chosen.masked_fill(~batch.is_value, float("-inf"))[is_listed]
-            right = torch.zeros(len(among), dtype=torch.int64)
-            loss = loss + VALUES_WEIGHT * cross_entropy(among, right)
+            among = (chosen + batch.priors)[is_listed]  # so that the logits themselves say nothing of what is frequent
+            loss = loss + VALUES_WEIGHT * cross_entropy(among, torch.zeros(len(among), dtype=torch.int64))
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -94,20 +94,20 @@ class Vocabulary:
         self.fields: Mapping[str, tuple[str, ...]] = MappingProxyType(
             {field: tuple(held) for field, held in known.items() if held}
         )
-        self._matches = attribute_matches(self.fields)
         self._field_names = field_names(self.fields)
         self.kind_fields = frozenset(
             field for name in (*KIND_NAMES, *FOREIGN_KIND_NAMES) for field in self.fields_called([name])
         )
         """The fields that say what kind of thing an item is."""
+        self._matches = attribute_matches(self.fields, self.kind_fields)
         self.longest = max((len(split(value)) for held in self.fields.values() for value in held), default=0) + 1
         """The most words in a row that can match: those of the longest value, one more as parts of a compound."""
 
     def match(self, words: Sequence[str]) -> AttributeMatch | None:
         """The attribute that folded words match as a whole, or None; the best one if several fields match.
 
-        The field whose value the words name most closely comes first, then fields without proper names, then the field
-        with the most values.
+        The field whose value the words name most closely comes first, then fields without proper names, then those of
+        kinds and colours, since others name things, too (``goes with: yoghurt``), then the field with the most values.
         """
         found = self._matches.get(key(words))
         return found[0] if found else None
@@ -226,15 +226,18 @@ def is_name(value: str) -> bool:
     return 0 < n_words <= MAX_VALUE_WORDS and not (n_words > MAX_NAME_WORDS and value.rstrip().endswith(SENTENCE_ENDS))
 
 
-def attribute_matches(fields: Mapping[str, Sequence[str]]) -> dict[str, tuple[AttributeMatch, ...]]:
+def attribute_matches(
+    fields: Mapping[str, Sequence[str]], kind_fields: Collection[str]
+) -> dict[str, tuple[AttributeMatch, ...]]:
     """The matches of every name's key, best first."""
     found: dict[str, list[AttributeMatch]] = defaultdict(list)
     for field, values in fields.items():
         for name, match in attribute_matches_within(field, values):
             found[name].append(match)
 
-    def rank(match: AttributeMatch) -> tuple[int, bool, int, str]:
-        return match.match_type, is_proper(match.field), -len(fields[match.field]), match.field
+    def rank(match: AttributeMatch) -> tuple[int, bool, bool, int, str]:
+        says_what = match.is_colour or match.field in kind_fields
+        return match.match_type, is_proper(match.field), not says_what, -len(fields[match.field]), match.field
 
     return {name: tuple(sorted(of_name, key=rank)) for name, of_name in found.items()}
 

@@ -31,21 +31,25 @@ MIN_QUERIES = 20
 """The fewest queries to fit to."""
 
 
-def fit_measured_fusion(samples: Sequence[FusionSample], where: str) -> FusionWeights:
-    """Fusion weights fitted to all samples; their ``source`` says what weights fitted to half of them did for the other
-    half. Raises ValueError for fewer than ``MIN_QUERIES``."""
+def fit_measured_fusion(
+    samples: Sequence[FusionSample], where: str, free_shares: Sequence[float] = FREE_SHARES
+) -> FusionWeights:
+    """Fusion weights fitted to all samples, as by ``fit_fusion``; their ``source`` says what weights fitted to half of
+    them did for the other half. Raises ValueError for fewer than ``MIN_QUERIES``."""
     fitted, others = split_half(samples)
     source = f"{len(samples):,} queries on {where}"
     if len(fitted) >= MIN_QUERIES and others:
-        measured = rerank_lift(fit_fusion(fitted), others)
+        measured = rerank_lift(fit_fusion(fitted, free_shares=free_shares), others)
         source += (
             f"; fitted to one half, nDCG@10 among the {RERANK_DEPTH} best of {measured.n_queries} others went from "
             f"{measured.before:.3f} to {measured.after:.3f}"
         )
-    return fit_fusion(samples, source)
+    return fit_fusion(samples, source, free_shares)
 
 
-def fit_fusion(samples: Sequence[FusionSample], source: str = "") -> FusionWeights:
+def fit_fusion(
+    samples: Sequence[FusionSample], source: str = "", free_shares: Sequence[float] = FREE_SHARES
+) -> FusionWeights:
     """The maximum-likelihood weights, shrunk: P(yes) calibrated by Platt's method on single requirements, then the
     weights that rank relevant hits before others, retrieval's being 1, apart for items with words and without; 0 where
     nothing tried lifts the queries that it was not fitted to by more than its standard error.
@@ -57,7 +61,7 @@ def fit_fusion(samples: Sequence[FusionSample], source: str = "") -> FusionWeigh
     weights = replace(fit_platt(samples), source=source, whole=0, parts=0)
     worded, wordless = ([each for each in samples if each.evidence.has_words.any() == which] for which in (True, False))
     if worded:
-        starts = [replace(weights, free=free, known=known) for free in FREE_SHARES for known in KNOWN_SHARES]
+        starts = [replace(weights, free=free, known=known) for free in free_shares for known in KNOWN_SHARES]
         weights = fit_surest(fit_worded, starts, worded) or weights
     if wordless:
         weights = replace(weights, whole_alone=0, parts_alone=0)

@@ -3,8 +3,8 @@
 The small shops of rows held out from training, and of files that the model was not trained on at all, are searched as
 shoppers search them, in each condition that a shop may be in: images alone, words and fields, and fields with holes,
 with titles that name what is missing and without.
-What weights do in a shop that they were not fitted to is printed. Where listings have words the model ships without
-weight: what lifted these shops' queries by labels took from natural queries in two shops that were not fitted to.
+What weights do in a shop that they were not fitted to is printed. Words that no field knows count nothing where
+listings have words: in shops of things that a small model has not seen, texts tell more of them than images do.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ HOLED_FIELDS = ("colour", "article", "gender", "usage")
 """Fields that half of the rows lack, one at a time, where listings have holes."""
 
 IMAGES_ALONE = "images alone"
+
+FREE_SHARES = (0.0,)
+"""Of words that no field knows."""
 
 
 def samples_of(encoder: Encoder, reranker: Reranker, shop: SmallShop, *, seed: int = 0) -> Iterator[FusionSample]:
@@ -89,7 +92,8 @@ def names_field(example: Example, field: str, items: Sequence[Item]) -> bool:
 def lines(samples: Sequence[FusionSample]) -> Iterator[str]:
     """For each shop in each condition, what weights do there that were fitted to the other shops."""
     shops = dict.fromkeys(each.shop for each in samples)
-    fitted = {shop: fit_fusion([each for each in samples if each.shop != shop]) for shop in shops}
+    others = {shop: [each for each in samples if each.shop != shop] for shop in shops}
+    fitted = {shop: fit_fusion(samples, free_shares=FREE_SHARES) for shop, samples in others.items()}
     for shop, condition in dict.fromkeys((each.shop, each.condition) for each in samples):
         there = [each for each in samples if (each.shop, each.condition) == (shop, condition)]
         measured = rerank_lift(fitted[shop], there)
@@ -112,8 +116,9 @@ def main(
             if shop.source in LABELLED and shop.has_new_images:
                 samples += samples_of(encoder, reranker, shop)
                 typer.echo(f"{shop.source} in {shop.style}: {len(samples)} queries so far")
-    fusion_weights = fit_measured_fusion(samples, "small shops of rows held out from training, in each condition")
-    write_fusion_weights(model / CARD_FILE, replace(fusion_weights, whole=0, parts=0))
+    where = "small shops of rows held out from training, in each condition"
+    fusion_weights = fit_measured_fusion(samples, where, FREE_SHARES)
+    write_fusion_weights(model / CARD_FILE, fusion_weights)
     typer.echo("\n".join([*lines(samples), str(fusion_weights)]))
 
 

@@ -97,3 +97,13 @@ def test_fields_of_too_many_values_are_no_vocabulary(shop: Shop, monkeypatch: py
 def test_the_kind_of_thing_is_known_in_other_languages() -> None:
     fields = ("Warengruppe", "catégorie", "produkt_typ", "Farbe")
     assert Vocabulary({field: ["x"] for field in fields}).kind_fields == {"Warengruppe", "catégorie", "produkt_typ"}
+
+
+def test_what_a_thing_is_comes_before_what_it_goes_with() -> None:
+    vocabulary = Vocabulary({"article": ["Yoghurt", "Milk"], "goes with": ["yoghurt", "milk", "kiwi", "red heel"]})
+    match = vocabulary.match(["yoghurt"])
+    assert match is not None
+    assert match.field == "article"
+    kiwi = vocabulary.match(["kiwi"])
+    assert kiwi is not None
+    assert kiwi.field == "goes with"

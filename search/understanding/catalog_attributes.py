@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -57,6 +57,24 @@ OPEN_NAMES = frozenset(
 )
 """Keys of the names of fields with any words that a shop thought of."""
 
+OF_OTHERS = frozenset(
+    {
+        "with",
+        "for",
+        "related",
+        "compatible",
+        "compatibility",
+        "accessory",
+        "accessories",
+        "similar",
+        "matching",
+        "upsell",
+    }
+    | {"recommended", "companion", "fits", "suits", "pairs", "passend", "passt", "zubehör", "kompatibel", "compatibile"}
+    | {"compatibles", "accessoires", "accesorios", "accessori", "relacionados", "akcesoria"}
+)
+"""Words of the names of fields that say what else an item goes with: ``compatible with``, ``pairs well with``."""
+
 YES = frozenset({"true", "yes", "y", "ja", "oui", "sí", "si", "sì", "sim", "tak", "kyllä", "ano", "igen", "да", "evet"})
 TRUE_OR_FALSE = YES | frozenset(
     {"false", "no", "n", "nein", "nee", "non", "não", "nao", "nie", "nej", "nei", "ei", "ne", "nem", "нет", "hayır"}
@@ -94,12 +112,12 @@ class Vocabulary:
         self.fields: Mapping[str, tuple[str, ...]] = MappingProxyType(
             {field: tuple(held) for field, held in known.items() if held}
         )
+        self._matches = attribute_matches(self.fields)
         self._field_names = field_names(self.fields)
         self.kind_fields = frozenset(
             field for name in (*KIND_NAMES, *FOREIGN_KIND_NAMES) for field in self.fields_called([name])
         )
         """The fields that say what kind of thing an item is."""
-        self._matches = attribute_matches(self.fields, self.kind_fields)
         self.longest = max((len(split(value)) for held in self.fields.values() for value in held), default=0) + 1
         """The most words in a row that can match: those of the longest value, one more as parts of a compound."""
 
@@ -107,7 +125,7 @@ class Vocabulary:
         """The attribute that folded words match as a whole, or None; the best one if several fields match.
 
         The field whose value the words name most closely comes first, then fields without proper names, then those of
-        kinds and colours, since others name things, too (``goes with: yoghurt``), then the field with the most values.
+        what an item is rather than of what it goes with, then the field with the most values.
         """
         found = self._matches.get(key(words))
         return found[0] if found else None
@@ -206,6 +224,11 @@ def is_open(field: str) -> bool:
     return any(key([word]) in OPEN_NAMES for word in split(field)[-1:])
 
 
+def is_of_others(field: str) -> bool:
+    """Whether a field names other things, judged by its own name: ``goes with: yoghurt`` makes a spoon no yoghurt."""
+    return not OF_OTHERS.isdisjoint(split(field))
+
+
 def item_scalars(item: Item, field: str) -> tuple[Scalar, ...]:
     """What an item holds in a field, as the catalog writes it, without placeholders; empty where it says nothing."""
     held = item.attributes.get(field, ()) if field else ()
@@ -226,9 +249,7 @@ def is_name(value: str) -> bool:
     return 0 < n_words <= MAX_VALUE_WORDS and not (n_words > MAX_NAME_WORDS and value.rstrip().endswith(SENTENCE_ENDS))
 
 
-def attribute_matches(
-    fields: Mapping[str, Sequence[str]], kind_fields: Collection[str]
-) -> dict[str, tuple[AttributeMatch, ...]]:
+def attribute_matches(fields: Mapping[str, Sequence[str]]) -> dict[str, tuple[AttributeMatch, ...]]:
     """The matches of every name's key, best first."""
     found: dict[str, list[AttributeMatch]] = defaultdict(list)
     for field, values in fields.items():
@@ -236,8 +257,8 @@ def attribute_matches(
             found[name].append(match)
 
     def rank(match: AttributeMatch) -> tuple[int, bool, bool, int, str]:
-        says_what = match.is_colour or match.field in kind_fields
-        return match.match_type, is_proper(match.field), not says_what, -len(fields[match.field]), match.field
+        field = match.field
+        return match.match_type, is_proper(field), is_of_others(field), -len(fields[field]), field
 
     return {name: tuple(sorted(of_name, key=rank)) for name, of_name in found.items()}
 

@@ -100,10 +100,12 @@ def test_the_kind_of_thing_is_known_in_other_languages() -> None:
 
 
 def test_what_a_thing_is_comes_before_what_it_goes_with() -> None:
-    vocabulary = Vocabulary({"article": ["Yoghurt", "Milk"], "goes with": ["yoghurt", "milk", "kiwi", "red heel"]})
+    vocabulary = Vocabulary(
+        {"style_general": ["Yoghurt", "Milk"], "goes with": ["yoghurt", "milk", "kiwi", "red heel"]}
+    )
     match = vocabulary.match(["yoghurt"])
     assert match is not None
-    assert match.field == "article"
+    assert match.field == "style_general"
     kiwi = vocabulary.match(["kiwi"])
     assert kiwi is not None
     assert kiwi.field == "goes with"

@@ -155,11 +155,11 @@ class MatchHead(torch.nn.Module):
             states = layer(states, *layer.of_image(tokens))  # type: ignore[operator]
         return self._decided(states.reshape(n, s, -1), tokens[:, -1:], texts)
 
-    def _decided(self, states: torch.Tensor, seen: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+    def _decided(self, states: torch.Tensor, last: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
         """The logits, (...), from what the queries found, (..., queries x width), the last token of each image, and the
         phrases."""
-        compared = seen * self.vector_eye.say(texts)
-        logits: torch.Tensor = self.decide(torch.cat([self.norm(states), compared], dim=-1)).squeeze(-1)
+        agreement = last * self.vector_eye.say(texts)
+        logits: torch.Tensor = self.decide(torch.cat([self.norm(states), agreement], dim=-1)).squeeze(-1)
         return logits
 
     def _queries(self, texts: torch.Tensor) -> torch.Tensor:

@@ -48,23 +48,23 @@ def make_matcher(
         write_features(graph, tower)
     vlm = embedded_vlm()
     images = encoder_vectors(kept, encoder, work, say)
-    seen = [
+    towers = [
         Stored(described(kept, "maps", Features(graph), work, say), N_ROWS),
         Stored(model_features(kept, vlm, work, say), MODEL_COLUMNS),
     ]
-    eyes = [Eye.for_features(each.features, WIDTH) for each in seen]
+    eyes = [Eye.for_features(each.features, WIDTH) for each in towers]
     products = [product for part in kept for product in part.products]
     vectors = TextVectors(encoder.encode_texts, read_vectors(work))
     torch.manual_seed(schedule.seed)
     trainer = MatchTrainer(
         MatchHead(eyes, VectorEye.for_vectors(images, WIDTH), text_width=encoder.identity.dimension),
-        [*seen, Stored(images[:, None].astype(np.float16), 1)],
+        [*towers, Stored(images[:, None].astype(np.float16), 1)],
         products,
         [part.source.partition("-")[0] for part in kept for _ in part.products],
         vectors,
         hard_negatives=HardNegatives(torch.from_numpy(images)),
         meanings=Meanings.embedded_by(encoder, products),
-        soft_labels=soft_labels(kept, seen[0].features, encoder),
+        soft_labels=soft_labels(kept, towers[0].features, encoder),
         repeats=repeats_of(kept, schedule.images_an_epoch),
         schedule=schedule,
         rounds=(*ROUNDS, *TITLED_ROUNDS),

@@ -93,11 +93,11 @@ TITLED_ROUNDS = (Round("title", alike=True), Round("title"))
 N_VALUES = 16
 VALUES_WEIGHT = 0.5
 
-LISTED = ("kind", "fine", *LABELS)
+CHOSEN_FIELDS = ("kind", "fine", *LABELS)
 
 
 @dataclass(frozen=True, slots=True)
-class ListedValue:
+class ValueOfLabel:
     """A value that a label could have, as a statement; ``prior`` as of ``MatchBatch``."""
 
     text: str
@@ -113,24 +113,24 @@ class LabelValues:
     def __init__(self, products: Sequence[LabelledProduct], shops: Sequence[str]) -> None:
         self._counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for product, shop in zip(products, shops, strict=True):
-            for field in LISTED if shop in LABELLED_SHOPS else ():
+            for field in CHOSEN_FIELDS if shop in LABELLED_SHOPS else ():
                 if value := _value(product, field):
                     self._counts[shop, field][value] += 1
 
-    def draw(self, product: LabelledProduct, shop: str, rng: random.Random) -> list[ListedValue]:
+    def draw(self, product: LabelledProduct, shop: str, rng: random.Random) -> list[ValueOfLabel]:
         """The value of one label, and up to ``N_VALUES`` others of it. None of a product without such labels."""
-        fields = [field for field in LISTED if _value(product, field) and len(self._counts[shop, field]) > 1]
+        fields = [field for field in CHOSEN_FIELDS if _value(product, field) and len(self._counts[shop, field]) > 1]
         if not fields:
             return []
         field = rng.choice(fields)
         counts = self._counts[shop, field]
         own = _value(product, field)
-        listed = {key(own): own}
+        drawn = {key(own): own}
         for value in rng.choices(list(counts), [n**0.5 for n in counts.values()], k=N_VALUES):
-            listed.setdefault(key(value), value)
+            drawn.setdefault(key(value), value)
         return [
-            ListedValue(_worded(value, rng) if field == "kind" else value, 0.5 * math.log(counts[value]))
-            for value in listed.values()
+            ValueOfLabel(_worded(value, rng) if field == "kind" else value, 0.5 * math.log(counts[value]))
+            for value in drawn.values()
         ]
 
 
@@ -142,14 +142,14 @@ def _worded(kind: str, rng: random.Random) -> str:
     return kind if rng.random() < OWN_WORD_SHARE else rng.choice(wordings(kind))
 
 
-BLENDED_SHARE, MAX_BLEND = 0.5, 0.5
+MIXED_SHARE, MAX_MIX = 0.5, 0.5
 
 
-def blended(vectors: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+def mixed(vectors: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
     """Vectors of images, (b, ...), some of them mixed with another's. The encoder learnt from these very images, and is
     surer of them than it is of a stranger's, where the towers have to tell."""
-    shares = torch.rand(len(vectors), generator=draw) * MAX_BLEND
-    shares = shares * (torch.rand(len(vectors), generator=draw) < BLENDED_SHARE)
+    shares = torch.rand(len(vectors), generator=draw) * MAX_MIX
+    shares = shares * (torch.rand(len(vectors), generator=draw) < MIXED_SHARE)
     others = vectors[torch.randperm(len(vectors), generator=draw)]
     return torch.lerp(vectors, others, shares.view(-1, *[1] * (vectors.ndim - 1)))
 
@@ -206,7 +206,7 @@ class MatchTrainer(Trainer[MatchBatch]):
         epoch, first = self.n_epochs_done, self.step
         return len(planned), (self._batch(*planned[step], epoch, step) for step in range(first, len(planned)))
 
-    def _plan(self, epoch: int) -> list[tuple[torch.Tensor, list[list[JudgedStatement]], list[list[ListedValue]]]]:
+    def _plan(self, epoch: int) -> list[tuple[torch.Tensor, list[list[JudgedStatement]], list[list[ValueOfLabel]]]]:
         """The batches of an epoch: positions of products, statements about each, and values of a label of each."""
         seed = self._schedule.seed * 1000 + epoch
         rng, torch_rng = random.Random(seed), torch.Generator().manual_seed(seed)
@@ -232,21 +232,21 @@ class MatchTrainer(Trainer[MatchBatch]):
         self,
         indices: torch.Tensor,
         statements: list[list[JudgedStatement]],
-        values: list[list[ListedValue]],
+        values: list[list[ValueOfLabel]],
         epoch: int,
         step: int,
     ) -> MatchBatch:
         draw = torch.Generator().manual_seed((self._schedule.seed * 1000 + epoch) * 1_000_000 + step)
         is_mirrored = torch.rand(len(indices), generator=draw) < 0.5
         *maps, vectors = [self._noisy(each.of(indices, is_mirrored), draw) for each in self._stored]
-        features = [*maps, blended(vectors, draw)]
+        features = [*maps, mixed(vectors, draw)]
         texts, is_asked = self._rows([[statement.text for statement in some] for some in statements], draw)
         truths = torch.zeros(is_asked.shape)
         truths[is_asked] = torch.tensor([float(each.status is Status.MET) for some in statements for each in some])
-        listed, is_listed = self._rows([[value.text for value in some] for some in values], draw)
-        priors = torch.full(is_listed.shape, float("-inf"))
-        priors[is_listed] = torch.tensor([value.prior for some in values for value in some])
-        return MatchBatch(features, texts, truths, is_asked.float(), listed, priors)
+        drawn, has_values = self._rows([[value.text for value in some] for some in values], draw)
+        priors = torch.full(has_values.shape, float("-inf"))
+        priors[has_values] = torch.tensor([value.prior for some in values for value in some])
+        return MatchBatch(features, texts, truths, is_asked.float(), drawn, priors)
 
     def _rows(self, texts: list[list[str]], draw: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """The vectors of some texts of each image with a little noise, float32 (b, s, d), 0 in empty places; and which
@@ -266,9 +266,9 @@ class MatchTrainer(Trainer[MatchBatch]):
         judged, chosen = logits.float().split([batch.texts.shape[1], batch.values.shape[1]], dim=1)
         losses = binary_cross_entropy_with_logits(judged, batch.truths, batch.weights, reduction="sum")
         loss = losses / batch.weights.sum()
-        is_listed = batch.priors[:, 0].isfinite()
-        if is_listed.any():
-            among = (chosen + batch.priors)[is_listed]  # so that the logits themselves say nothing of what is frequent
+        has_values = batch.priors[:, 0].isfinite()
+        if has_values.any():
+            among = (chosen + batch.priors)[has_values]  # so that the logits themselves say nothing of what is frequent
             loss = loss + VALUES_WEIGHT * cross_entropy(among, torch.zeros(len(among), dtype=torch.int64))
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())

@@ -96,12 +96,12 @@ def test_judged_queries_are_measured(shop: vitrina.OpenStore, images: Path, tmp_
     assert run.summaries[0].metrics["ndcg@10"].mean == 1.0
 
 
-def test_the_best_hits_are_judged_and_explained(images: Path, tmp_path: Path) -> None:
+def test_the_best_hits_are_reranked_and_explained(images: Path, tmp_path: Path) -> None:
     unhurried = vitrina.RerankOptions(top=3, deadline_ms=30_000, explain=1, explain_ms=30_000)
     with vitrina.open_store(tmp_path / "store", reranker="embedded", device="cpu") as shop:
         shop.index(images)
         answer = shop.search("red", rerank=unhurried)
-    assert answer.rerank is vitrina.RerankState.JUDGED
+    assert answer.rerank is vitrina.RerankState.RERANKED
     assert answer.hits[0].explanation is not None
 
 

@@ -106,8 +106,7 @@ class FusionWeights:
         """The features of n candidates that the weights multiply, logits of shape (n, 5): retrieval, then phrase and
         requirements of items with words, then of those without, 0 for the others."""
         met = np.nan_to_num(self.image_logit(evidence.parts)) * np.where(evidence.wanted, 1.0, -1.0)  # (n, m)
-        counts = np.where(evidence.has_words[:, None] & evidence.is_free, self.free, 1.0)
-        counts = np.where(evidence.catalog == 0, counts, self.known)
+        counts = self._counts(evidence)
         n_asked = max(counts.shape[1], 1)
         share = counts.sum(axis=1) / n_asked if counts.shape[1] else np.ones(len(counts))
         phrase = share * np.nan_to_num(self.image_logit(evidence.whole))
@@ -115,10 +114,17 @@ class FusionWeights:
         worded = evidence.has_words[:, None]
         return np.column_stack([logit(evidence.scores), np.where(worded, of_image, 0), np.where(worded, 0, of_image)])
 
-    def can_move(self, has_words: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Whether a model's answers can change the places of items with words, or without them; shape (n,)."""
+    def can_move(self, evidence: RerankEvidence) -> NDArray[np.bool_]:
+        """Whether a model's answers can change the places of n candidates, shape (n,)."""
         _, *of_image = self.of_features
-        return np.where(has_words, any(of_image[:2]), any(of_image[2:]))
+        counts = self._counts(evidence)
+        is_counted = counts.any(axis=1) if counts.shape[1] else np.ones(len(counts), np.bool_)
+        return is_counted & np.where(evidence.has_words, any(of_image[:2]), any(of_image[2:]))
+
+    def _counts(self, evidence: RerankEvidence) -> NDArray[np.float64]:
+        """How much the image counts for each of m requirements of n candidates, shape (n, m)."""
+        counts = np.where(evidence.has_words[:, None] & evidence.is_free, self.free, 1.0)
+        return np.where(evidence.catalog == 0, counts, self.known)
 
     def totals(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
         """Logits to rank n candidates by, shape (n,), higher is better, from their ``features``."""

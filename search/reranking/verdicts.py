@@ -171,7 +171,7 @@ class VerdictBuilder:
             weights = self._fusion_weights
             evidence = rerank_evidence(hits, self.requirements, self.statements, scored.probabilities, catalog)
             totals = weights.totals(weights.features(evidence))
-            states = states_of(scored.states, weights.can_move(evidence.has_words).tolist())
+            states = states_of(scored.states, weights.can_move(evidence).tolist())
             note = scored.note or (NOTES[RerankState.JUDGED] if overall(states) is RerankState.JUDGED else "")
         return HitVerdicts(verdicts, states, totals, conflicts, note)
 

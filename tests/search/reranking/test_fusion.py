@@ -76,10 +76,16 @@ def test_the_image_counts_for_what_the_listing_leaves_open() -> None:
 
 
 def test_a_model_whose_answers_do_not_count_moves_nothing() -> None:
-    has_words = np.array([True, False])
-    assert FusionWeights().can_move(has_words).tolist() == [True, True]
-    assert FusionWeights(whole=0, parts=0).can_move(has_words).tolist() == [False, False]
-    assert FusionWeights(whole=0, parts=0, whole_alone=0.1).can_move(has_words).tolist() == [False, True]
+    asked = evidence([[0.8], [0.8]], has_words=[True, False])
+    assert FusionWeights().can_move(asked).tolist() == [True, True]
+    assert FusionWeights(whole=0, parts=0).can_move(asked).tolist() == [False, False]
+    assert FusionWeights(whole=0, parts=0, whole_alone=0.1).can_move(asked).tolist() == [False, True]
+
+
+def test_a_query_of_words_that_count_nothing_moves_nothing() -> None:
+    asked = evidence([[0.8], [0.8]], has_words=[True, False], is_free=[True])
+    assert FusionWeights(free=0).can_move(asked).tolist() == [False, True]
+    assert FusionWeights(free=0).can_move(evidence(np.empty((2, 0)))).tolist() == [True, True]
 
 
 def test_items_without_words_are_weighed_apart() -> None:

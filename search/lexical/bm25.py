@@ -7,7 +7,7 @@ frequency of Lucene, which is never negative. All ways to write one word count a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -208,21 +208,23 @@ class QueryMatches:
 
     def in_titles(self, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether the titles of a few items hold every word of the query in some way; shape (n,)."""
-        rows = self._postings.rows_of(item_ids).tolist()
-        titles = (set(self._postings.title_of(row).tolist()) for row in rows)
+        titles = self._titles(item_ids)
         held = (all(any(each.is_among(terms) for each in ways) for ways in self._alternatives) for terms in titles)
-        return np.fromiter(held, np.bool_, len(rows))
+        return np.fromiter(held, np.bool_, len(item_ids))
 
     def share_in_titles(self, item_ids: NDArray[np.int64]) -> Weights:
         """How much of the query the titles of a few items hold, as ``LexicalMatches.share``; shape (n,)."""
         shares = np.zeros(len(item_ids), np.float32)
-        for at, row in enumerate(self._postings.rows_of(item_ids).tolist()):
-            terms = set(self._postings.title_of(row).tolist())
+        for at, terms in enumerate(self._titles(item_ids)):
             shares[at] = sum(
                 idf * max((each.weight for each in alternatives if each.is_among(terms)), default=0.0)
                 for alternatives, idf in zip(self._alternatives, self._idfs, strict=True)
             )
         return np.asarray(np.minimum(shares / np.float32(self._idf), 1), np.float32)
+
+    def _titles(self, item_ids: NDArray[np.int64]) -> Iterator[set[int]]:
+        """The terms of each item's title, in the items' order."""
+        return (set(self._postings.title_of(row).tolist()) for row in self._postings.rows_of(item_ids).tolist())
 
     def _weights(self, at: int, rows: NDArray[np.int64]) -> Weights | np.float32:
         """What the word at a position counts in some rows, shape (n,), or in all."""

@@ -328,7 +328,9 @@ class CatalogScores:
         met, n_asked = self.fields.met(self.replica, item_ids), max(self.fields.n_asked, 1)
         held = self.words.matches.of(item_ids)
         parts = self.words.parts(facets, self.parsed.query, held)
-        is_kind = self.fields.kinds_meant(met, self.words.hold_all(held))
+        is_kind = self.fields.is_kind
+        if (is_kind & self.fields.may_modify).any():  # or else no title has to be read
+            is_kind = self.fields.kinds_meant(met, self.words.hold_all(held))
         parts |= {part: parts[part] * kind_factor(met, is_kind) for part in (Part.BM25, Part.WORDS)}
         parts[Part.FIELDS] = n_met(met * (is_kind | ~self.fields.is_kind), is_kind) / n_asked
         words = avoided_words(self.replica.lexical, self.parsed, item_ids)

@@ -60,18 +60,22 @@ def requirements_of(query: Query, vocabulary: Vocabulary) -> tuple[Requirement, 
 def parse(text: str, vocabulary: Vocabulary, *, wanted: bool = True) -> list[Requirement]:
     """The requirements in one text; with ``wanted`` false it lists only what to avoid."""
     spelled = spelled_out(text)
-    folded = UNWORD.sub(lambda word: denial_apart(word, vocabulary), without_prices(spelled))
+    folded = with_denials_apart(without_prices(spelled), vocabulary)
     words = tokenize(folded)
     asked = [requirement(folded, words, part) for part in query_parts(words, vocabulary, wanted=wanted)]
     return [*asked, *price_requirements(spelled, vocabulary.currencies)] if wanted else asked
 
 
-def denial_apart(word: re.Match[str], vocabulary: Vocabulary) -> str:
-    """A word with ``un`` apart, where the catalog has a value that is the rest of it, and none that is the word:
-    ``non-striped`` for ``unstriped``."""
-    rest = vocabulary.match([word[1]])
-    is_value = rest is not None and rest.match_type is MatchType.SAME
-    return f"non-{word[1]}" if is_value and not any(vocabulary.prefix_matches([word[0]])) else word[0]
+def with_denials_apart(text: str, vocabulary: Vocabulary) -> str:
+    """A folded text with ``un`` apart from words of which the catalog has a value that is the rest of it, and none that
+    is the word: ``non-striped`` for ``unstriped``."""
+
+    def apart(word: re.Match[str]) -> str:
+        rest = vocabulary.match([word[1]])
+        is_value = rest is not None and rest.match_type is MatchType.SAME
+        return f"non-{word[1]}" if is_value and not any(vocabulary.prefix_matches([word[0]])) else word[0]
+
+    return UNWORD.sub(apart, text)
 
 
 def query_parts(words: Sequence[Token], vocabulary: Vocabulary, *, wanted: bool = True) -> list[QueryPart]:
@@ -97,7 +101,7 @@ def divided(text: str, vocabulary: Vocabulary) -> DividedText:
     The names of things that are called by what they lack (``non-stick``, ``sugar-free``) are wanted words, since the
     things' own texts say them, too.
     """
-    folded = UNWORD.sub(lambda word: denial_apart(word, vocabulary), prepared(text))
+    folded = with_denials_apart(prepared(text), vocabulary)
     words = tokenize(folded)
     denied = [part for part in query_parts(words, vocabulary) if not part.wanted and not is_compound(words, part)]
     if not denied:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from recipes.encoder.labels import LABELS, LabelledProduct, key, wordings
+from recipes.encoder.labels import LABELS, LabelledProduct, key, worded
 
 LabelStatement = tuple[tuple[str, str], ...]
 """What a caption asserts, as (field, value) pairs; ``kind`` and ``text`` beside the labels of a product."""
@@ -33,8 +33,6 @@ comes first."""
 
 KIND_WEIGHTS = (6.0, 2.5, 1.5)
 """How often article, subcategory and category stand for what a thing is."""
-
-_OWN_WORD_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def from_labels(product: LabelledProduct, rng: random.Random) -> list[Caption]:
     if "kind" in fields:
         kind = rng.choices(product.kinds, KIND_WEIGHTS[: len(product.kinds)])[0]
         values["kind"] = kind
-        spoken["kind"] = kind if rng.random() < _OWN_WORD_SHARE else rng.choice(wordings(kind))
+        spoken["kind"] = worded(kind, rng)
     return [Caption(phrase(spoken, possessive=rng.random() < 0.2), tuple(values.items()))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,6 +50,14 @@ def wordings(kind: str) -> tuple[str, ...]:
     """What a shopper may call this kind of product; the catalog's own word first."""
     one = singular(kind.lower())
     return tuple(dict.fromkeys((kind, one, plural(one), *_OTHER_WORDS.get(key(kind), ()))))
+
+
+OWN_WORD_SHARE = 0.6
+
+
+def worded(kind: str, rng: random.Random) -> str:
+    """A kind in the catalog's own word, or now and then in any that a shopper may use."""
+    return kind if rng.random() < OWN_WORD_SHARE else rng.choice(wordings(kind))
 
 
 LABELS = ("colour", "gender", "season", "usage", "pattern", "material")

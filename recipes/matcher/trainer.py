@@ -13,11 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from recipes.encoder.labels import LABELS, LabelledProduct, key, wordings
+from recipes.encoder.labels import LABELS, LabelledProduct, key, worded
 from recipes.matcher.model import MatchHead
 from recipes.reranker.statements import (
     LABELLED_SHOPS,
-    OWN_WORD_SHARE,
     HardNegatives,
     JudgedStatement,
     Meanings,
@@ -90,8 +89,8 @@ TITLED_ROUNDS = (Round("title", alike=True), Round("title"))
 """Whole titles as statements, beside the rounds of phrases: shoppers' words are like neither alone."""
 
 
-N_VALUES = 16
-VALUES_WEIGHT = 0.5
+N_VALUES, VALUES_WEIGHT = 16, 0.5
+"""How many other values a label is told from, and what that counts beside the statements."""
 
 CHOSEN_FIELDS = ("kind", "fine", *LABELS)
 
@@ -114,44 +113,36 @@ class LabelValues:
         self._counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for product, shop in zip(products, shops, strict=True):
             for field in CHOSEN_FIELDS if shop in LABELLED_SHOPS else ():
-                if value := _value(product, field):
+                if value := product.value(field):
                     self._counts[shop, field][value] += 1
 
     def draw(self, product: LabelledProduct, shop: str, rng: random.Random) -> list[ValueOfLabel]:
         """The value of one label, and up to ``N_VALUES`` others of it. None of a product without such labels."""
-        fields = [field for field in CHOSEN_FIELDS if _value(product, field) and len(self._counts[shop, field]) > 1]
+        fields = [field for field in CHOSEN_FIELDS if product.value(field) and len(self._counts[shop, field]) > 1]
         if not fields:
             return []
         field = rng.choice(fields)
         counts = self._counts[shop, field]
-        own = _value(product, field)
+        own = product.value(field)
         drawn = {key(own): own}
         for value in rng.choices(list(counts), [n**0.5 for n in counts.values()], k=N_VALUES):
             drawn.setdefault(key(value), value)
         return [
-            ValueOfLabel(_worded(value, rng) if field == "kind" else value, 0.5 * math.log(counts[value]))
+            ValueOfLabel(worded(value, rng) if field == "kind" else value, 0.5 * math.log(counts[value]))
             for value in drawn.values()
         ]
-
-
-def _value(product: LabelledProduct, field: str) -> str:
-    return product.fine if field == "fine" else product.value(field)
-
-
-def _worded(kind: str, rng: random.Random) -> str:
-    return kind if rng.random() < OWN_WORD_SHARE else rng.choice(wordings(kind))
 
 
 MIXED_SHARE, MAX_MIX = 0.5, 0.5
 
 
 def mixed(vectors: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
-    """Vectors of images, (b, ...), some of them mixed with another's. The encoder learnt from these very images, and is
-    surer of them than it is of a stranger's, where the towers have to tell."""
+    """Vectors of images, (b, 1, d), some of them mixed with another's. The encoder learnt from these very images, and
+    is surer of them than it is of a stranger's, where the towers have to tell."""
     shares = torch.rand(len(vectors), generator=draw) * MAX_MIX
     shares = shares * (torch.rand(len(vectors), generator=draw) < MIXED_SHARE)
     others = vectors[torch.randperm(len(vectors), generator=draw)]
-    return torch.lerp(vectors, others, shares.view(-1, *[1] * (vectors.ndim - 1)))
+    return torch.lerp(vectors, others, shares[:, None, None])
 
 
 @dataclass(frozen=True, slots=True)

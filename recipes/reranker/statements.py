@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recipes.encoder.facts import Caption, LabelStatement, from_labels, phrase, single_values
 from recipes.encoder.images import decode
-from recipes.encoder.labels import LABELS, LabelledProduct, key, wordings
+from recipes.encoder.labels import LABELS, LabelledProduct, key, worded
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.types.requirement import Status
 
@@ -96,7 +96,6 @@ PHRASES: tuple[tuple[float, Fields], ...] = (
 """What a near miss is asked by, and how often; set by judgement, the usual wording comes first."""
 
 _SINGLE_SHARE = 0.3
-OWN_WORD_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,8 +293,8 @@ def _phrased(product: LabelledProduct, fields: Fields, rng: random.Random) -> Ca
         return Caption(product.title, (("title", product.title),))
     values = {field: product.value(field) for field in fields}
     spoken = dict(values)
-    if "kind" in values and rng.random() >= OWN_WORD_SHARE:
-        spoken["kind"] = rng.choice(wordings(values["kind"]))
+    if "kind" in values:
+        spoken["kind"] = worded(values["kind"], rng)
     return Caption(phrase(spoken, possessive=rng.random() < 0.2), tuple(values.items()))
 
 

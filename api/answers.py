@@ -9,25 +9,10 @@ from pydantic import Field
 
 from vitrina.api.item_answers import ItemOut, VariantOut, item_fields, variants_out
 from vitrina.api.requests import JsonModel
-from vitrina.search.types.answer import Answer, Explained, Hit, RerankState
+from vitrina.search.types.answer import Answer, Explained, Hit, RerankStatus
 from vitrina.search.types.requirement import Explanation, Requirement, Verdict
 
-StateOut = Literal["not_asked", "reranked", "judged", "late", "busy", "failed"]
-STATES: Final[dict[RerankState, StateOut]] = {
-    RerankState.NOT_ASKED: "not_asked",
-    RerankState.RERANKED: "reranked",
-    RerankState.JUDGED: "judged",
-    RerankState.LATE: "late",
-    RerankState.BUSY: "busy",
-    RerankState.FAILED: "failed",
-}
-
 StatusOut = Literal["met", "contradicted", "unknown"]
-
-
-def old_name(new: str) -> Any:
-    """A field that repeats ``new`` under the name it had before, for one version."""
-    return Field(deprecated=True, description=f"The old name of {new}; it will be removed in the next version.")
 
 
 class RequirementOut(JsonModel):
@@ -59,9 +44,6 @@ class VerdictOut(JsonModel):
     catalog_value: str | None = Field(description="What the catalog says.")
     image_value: str | None = Field(description="What the image shows.")
     disagreement: str | None = Field(description="How catalog and image disagree, in words; null if they agree.")
-    standing: StatusOut = old_name("status")
-    listed: str | None = old_name("catalog_value")
-    seen: str | None = old_name("image_value")
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
@@ -77,9 +59,6 @@ class VerdictOut(JsonModel):
             catalog_value=verdict.catalog_value,
             image_value=verdict.image_value,
             disagreement=verdict.disagreement,
-            standing=verdict.status.value,
-            listed=verdict.catalog_value,
-            seen=verdict.image_value,
         )
 
 
@@ -126,7 +105,9 @@ class HitOut(ItemOut):
     twins: list[str] = Field(description="Skus of other items with the same product photo that this hit stands for.")
     verdicts: list[VerdictOut] = Field(description="One for each of the answer's requirements, or none at all.")
     explanation: ExplanationOut | None
-    reranked: StateOut = Field(description="reranked if the model could move this hit; all others keep their rank.")
+    rerank_status: RerankStatus = Field(
+        description="reranked if the model could move this hit; all others keep their rank."
+    )
     retrieval_rank: int | None = Field(description="The rank before reranking, null without reranking.")
 
     @classmethod
@@ -145,7 +126,7 @@ class HitOut(ItemOut):
                 "twins": list(hit.twins),
                 "verdicts": [VerdictOut.of(verdict) for verdict in hit.verdicts],
                 "explanation": None if hit.explanation is None else ExplanationOut.of(hit.explanation),
-                "reranked": STATES[hit.rerank],
+                "rerank_status": hit.rerank_status,
                 "retrieval_rank": hit.retrieval_rank,
             }
         )
@@ -159,7 +140,7 @@ class AnswerOut(JsonModel):
     """The hits, best first, and how they were found."""
 
     hits: list[HitOut]
-    total_considered: int = Field(description="How many items were ranked, without those below min_confidence.")
+    n_candidates: int = Field(description="How many items were ranked, without those below min_confidence.")
     no_good_match: bool = Field(description="Whether nothing in the catalog seems to be what the query asks for.")
     n_collapsed: int = Field(
         description="How many items, on all pages, are not among the hits since a twin of theirs is."
@@ -170,7 +151,7 @@ class AnswerOut(JsonModel):
     encoder: str
     timings_ms: dict[str, float] = Field(description="Milliseconds of each stage, and the total.")
     requirements: list[RequirementOut] = Field(description="The parts of the query that ranking and reranking checked.")
-    reranked: StateOut = Field(description="reranked if at least one hit was, else judged if one was.")
+    rerank_status: RerankStatus = Field(description="reranked if at least one hit was, else judged if one was.")
     reranker: str | None = Field(description="The model that was to rerank, null without reranking.")
     rerank_note: str = Field(description="Why not everything was reranked, in words; empty if it was.")
 
@@ -178,14 +159,14 @@ class AnswerOut(JsonModel):
     def of(cls, answer: Answer) -> Self:
         return cls(
             hits=[HitOut.of_hit(hit) for hit in answer.hits],
-            total_considered=answer.total_considered,
+            n_candidates=answer.n_candidates,
             no_good_match=answer.no_good_match,
             n_collapsed=answer.n_collapsed,
             corrected=dict(answer.corrected),
             encoder=answer.encoder,
             timings_ms=dict(answer.timings_ms),
             requirements=[RequirementOut.of(requirement) for requirement in answer.requirements],
-            reranked=STATES[answer.rerank],
+            rerank_status=answer.rerank_status,
             reranker=answer.reranker,
             rerank_note=answer.rerank_note,
         )
@@ -223,9 +204,6 @@ _VERDICTS: Final[list[dict[str, Any]]] = [
         "catalog_value": "Navy Blue",
         "image_value": "black",
         "disagreement": "listing says Navy Blue, photo looks black",
-        "standing": "unknown",
-        "listed": "Navy Blue",
-        "seen": "black",
     },
     {
         "requirement": "pattern: not striped",
@@ -238,9 +216,6 @@ _VERDICTS: Final[list[dict[str, Any]]] = [
         "catalog_value": None,
         "image_value": None,
         "disagreement": None,
-        "standing": "met",
-        "listed": None,
-        "seen": None,
     },
 ]
 
@@ -284,11 +259,11 @@ ANSWER: Final[dict[str, Any]] = {
             "signals": {"image": 2.1, "text": 1.4, "words": 0.9},
             "verdicts": _VERDICTS,
             "explanation": _EXPLANATION,
-            "reranked": "reranked",
+            "rerank_status": "reranked",
             "retrieval_rank": 3,
         }
     ],
-    "total_considered": 1,
+    "n_candidates": 1,
     "no_good_match": False,
     "n_collapsed": 0,
     "corrected": {},
@@ -304,15 +279,15 @@ ANSWER: Final[dict[str, Any]] = {
             "source": "words",
         },
     ],
-    "reranked": "reranked",
+    "rerank_status": "reranked",
     "reranker": "Qwen/Qwen3-VL-2B-Instruct",
     "rerank_note": "",
 }
 """An answer to ``navy shirt, not striped``."""
 
 _EVENT_DATA: Final[dict[str, Any]] = {
-    "retrieved": {"hits": ["..."], "reranked": "not_asked"},
-    "reranked": {"hits": ["..."], "reranked": "reranked"},
+    "retrieved": {"hits": ["..."], "rerank_status": "not_asked"},
+    "reranked": {"hits": ["..."], "rerank_status": "reranked"},
     "explanation": {"rank": 1, "sku": "A-17", "explanation": _EXPLANATION, "timings_ms": _TIMINGS},
     "done": {"timings_ms": _TIMINGS},
 }

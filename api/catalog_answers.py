@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 from urllib.parse import quote
@@ -146,6 +146,12 @@ class DuplicatesOut(JsonModel):
     groups: list[DuplicateGroupOut]
     total: int = Field(description="How many groups there are.")
     n_items: int = Field(description="How many items are in them.")
+
+    @classmethod
+    def of(cls, page: Sequence[DuplicateGroup], groups: Sequence[DuplicateGroup]) -> Self:
+        """A page of all groups."""
+        n_items = sum(len(group.items) for group in groups)
+        return cls(groups=[DuplicateGroupOut.of(group) for group in page], total=len(groups), n_items=n_items)
 
 
 class AuditIn(JsonModel):

@@ -315,11 +315,11 @@ class ImportPageOut(JsonModel):
 
     imports: list[ImportOut]
     total: int
-    next: int | None = Field(description="The cursor of the next page; null on the last.")
+    next_cursor: int | None = Field(description="The cursor of the next page; null on the last.")
 
     @classmethod
     def of(cls, page: JobPage, uploads: str) -> Self:
-        return cls(imports=[ImportOut.of(job, uploads) for job in page.jobs], total=page.total, next=page.last)
+        return cls(imports=[ImportOut.of(job, uploads) for job in page.jobs], total=page.total, next_cursor=page.last)
 
 
 class DeadLetterOut(JsonModel):

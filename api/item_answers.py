@@ -113,7 +113,7 @@ class ItemPageOut(JsonModel):
 
     items: list[PageItemOut]
     total: int = Field(description="How many items there are on all pages.")
-    next: str | None = Field(description="The cursor of the next page; null on the last.")
+    next_cursor: str | None = Field(description="The cursor of the next page; null on the last.")
     sources: dict[str, int] = Field(description="How many items each source has.")
 
     @classmethod
@@ -125,7 +125,7 @@ class ItemPageOut(JsonModel):
         return cls(
             items=[PageItemOut.of_row(each, named) for each in page.items],
             total=page.total,
-            next=None if page.last is None else "-".join(map(str, page.last)),
+            next_cursor=None if page.last is None else "-".join(map(str, page.last)),
             sources=dict(n_items),
         )
 
@@ -140,5 +140,5 @@ def position_of(cursor: str) -> tuple[int, int]:
     """The position that a cursor stands for; the beginning for an empty one. Raises QueryError."""
     found = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})", cursor or "0-0")
     if found is None:
-        raise QueryError(f"There is no page {cursor!r:.60}.", remedy='Take "next" of the page before.')
+        raise QueryError(f"There is no page {cursor!r:.60}.", remedy='Take "next_cursor" of the page before.')
     return int(found[1]), int(found[2])

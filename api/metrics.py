@@ -57,7 +57,7 @@ class Metrics:
         self._reranked = Counter(
             "vitrina_reranked_answers",
             "Answers for which reranking was asked for, by what became of it.",
-            ["state"],
+            ["status"],
             registry=self._registry,
         )
         self._errors = Counter("vitrina_errors", "Errors by their code.", ["code"], registry=self._registry)
@@ -80,7 +80,7 @@ class Metrics:
         if trace is not None and (span := trace.get_current_span()).is_recording():
             span.set_attributes({f"vitrina.{stage}_ms": ms for stage, ms in answer.timings_ms.items()})
         if answer.reranker is not None:
-            self._reranked.labels(answer.rerank.value).inc()
+            self._reranked.labels(answer.rerank_status.value).inc()
 
     def count_error(self, code: str) -> None:
         """Something was answered with an error."""

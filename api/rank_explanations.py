@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from pydantic import Field
 
-from vitrina.api.answers import STATES, RequirementOut, StateOut, VerdictOut, rounded
+from vitrina.api.answers import RequirementOut, VerdictOut, rounded
 from vitrina.api.item_answers import ItemOut
 from vitrina.api.requests import JsonModel
+from vitrina.search.types.answer import RerankStatus
 from vitrina.search.types.rank_explanation import FailedFilter, PartRank, Placement, RankExplanation
-
-PlacementOut = Literal[
-    "hit", "other_page", "not_a_candidate", "not_relevant", "below_min_confidence", "filtered", "excluded"
-]
-PLACEMENTS: Final[dict[Placement, PlacementOut]] = {
-    Placement.HIT: "hit",
-    Placement.OTHER_PAGE: "other_page",
-    Placement.NOT_A_CANDIDATE: "not_a_candidate",
-    Placement.NOT_RELEVANT: "not_relevant",
-    Placement.BELOW_MIN_CONFIDENCE: "below_min_confidence",
-    Placement.FILTERED: "filtered",
-    Placement.EXCLUDED: "excluded",
-}
 
 
 class PartRankOut(JsonModel):
@@ -32,7 +20,7 @@ class PartRankOut(JsonModel):
     score: float = Field(description="By vectors in standard deviations above the average item, else 0 to 1.")
     rank: int | None = Field(description="The rank by this part alone; null if the item has nothing of it.")
     contribution: float = Field(description="What the part, weighted, adds to the total.")
-    lead: float = Field(description="By how much more it adds to the total of the last hit of the page.")
+    gap: float = Field(description="By how much more it adds to the total of the last hit of the page.")
 
     @classmethod
     def of(cls, part: PartRank) -> Self:
@@ -41,7 +29,7 @@ class PartRankOut(JsonModel):
             score=round(part.score, 4),
             rank=part.rank,
             contribution=round(part.contribution, 4),
-            lead=round(part.lead, 4),
+            gap=round(part.gap, 4),
         )
 
 
@@ -62,7 +50,7 @@ class RankExplanationOut(JsonModel):
 
     item: ItemOut
     sentence: str = Field(description="The reason in one sentence.")
-    placement: PlacementOut = Field(
+    placement: Placement = Field(
         description="hit: on the page that was asked for; not_a_candidate: others come closer in every way; "
         "not_relevant: the hits are sorted otherwise than by relevance, and it is not among the relevant ones."
     )
@@ -82,7 +70,7 @@ class RankExplanationOut(JsonModel):
     failed_filters: list[FailedFilterOut]
     requirements: list[RequirementOut]
     verdicts: list[VerdictOut] = Field(description="One for each requirement.")
-    reranked: StateOut = Field(description="reranked if the verdicts rest on the photo, too.")
+    rerank_status: RerankStatus = Field(description="reranked if the verdicts rest on the photo, too.")
     reranker: str | None
     rerank_note: str = Field(description="Why the photo was not judged, in words; empty if it was.")
     encoder: str
@@ -93,7 +81,7 @@ class RankExplanationOut(JsonModel):
         return cls(
             item=ItemOut.of(explained.stored),
             sentence=explained.sentence,
-            placement=PLACEMENTS[explained.placement],
+            placement=explained.placement,
             rank=explained.rank,
             retrieval_rank=explained.retrieval_rank,
             n_candidates=explained.n_candidates,
@@ -107,7 +95,7 @@ class RankExplanationOut(JsonModel):
             failed_filters=[FailedFilterOut.of(failed) for failed in explained.failed_filters],
             requirements=[RequirementOut.of(each) for each in explained.requirements],
             verdicts=[VerdictOut.of(verdict) for verdict in explained.verdicts],
-            reranked=STATES[explained.rerank],
+            rerank_status=explained.rerank_status,
             reranker=explained.reranker,
             rerank_note=explained.rerank_note,
             encoder=explained.encoder,
@@ -138,10 +126,10 @@ RANK_EXPLANATION: Final[dict[str, Any]] = {
     "confidence": 0.08,
     "certain": False,
     "parts": [
-        {"part": "text vectors", "score": 1.31, "rank": 57, "contribution": 0.61, "lead": 0.42},
-        {"part": "image vectors", "score": 0.94, "rank": 80, "contribution": 0.5, "lead": 0.7},
-        {"part": "words", "score": 0.31, "rank": 29, "contribution": 0.16, "lead": 0.2},
-        {"part": "fields", "score": 0.0, "rank": None, "contribution": 0.0, "lead": 0.99},
+        {"part": "text vectors", "score": 1.31, "rank": 57, "contribution": 0.61, "gap": 0.42},
+        {"part": "image vectors", "score": 0.94, "rank": 80, "contribution": 0.5, "gap": 0.7},
+        {"part": "words", "score": 0.31, "rank": 29, "contribution": 0.16, "gap": 0.2},
+        {"part": "fields", "score": 0.0, "rank": None, "contribution": 0.0, "gap": 0.99},
     ],
     "penalty": 0.0,
     "avoided": [],
@@ -160,12 +148,9 @@ RANK_EXPLANATION: Final[dict[str, Any]] = {
             "catalog_value": "Blue",
             "image_value": None,
             "disagreement": None,
-            "standing": "contradicted",
-            "listed": "Blue",
-            "seen": None,
         }
     ],
-    "reranked": "not_asked",
+    "rerank_status": "not_asked",
     "reranker": None,
     "rerank_note": "",
     "encoder": "embedded",

@@ -29,7 +29,7 @@ from vitrina.search.reranking.base import Capabilities, Reranker, key_of
 from vitrina.search.reranking.client import NOTES, CacheCounts
 from vitrina.search.reranking.pipeline import RerankPipeline, UnavailableReranker
 from vitrina.search.store.store import FEATURES_FOLDER, Store
-from vitrina.search.types.answer import Answer, AnswerStream, RerankState
+from vitrina.search.types.answer import Answer, AnswerStream, RerankStatus
 from vitrina.search.types.errors import NoRerankerError, RerankerError, VitrinaError
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.models import RerankerIdentity
@@ -159,12 +159,12 @@ class Readiness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RerankerStatus:
-    """A reranker's readiness: ``problem`` is why it could not be opened, ``capabilities`` what it can do once it is."""
+    """A reranker's readiness: ``error`` is why it could not be opened, ``capabilities`` what it can do once it is."""
 
     name: str
     readiness: Readiness
     capabilities: Capabilities | None = None
-    problem: VitrinaError | None = None
+    error: VitrinaError | None = None
 
     @property
     def note(self) -> str:
@@ -234,13 +234,13 @@ class BackgroundReranker:
         pipeline, status = self._pipeline, self._status
         if pipeline is not None:
             return pipeline.rerank(parsed, candidates, options)
-        state = RerankState.LATE if status.readiness is Readiness.OPENING else RerankState.FAILED
+        state = RerankStatus.LATE if status.readiness is Readiness.OPENING else RerankStatus.FAILED
         return UnavailableReranker(status.name, state, status.note).rerank(parsed, candidates, options)
 
     @property
     def busy(self) -> UnavailableReranker:
         """Stands for the reranker where it has too much to do."""
-        return UnavailableReranker(self._status.name, RerankState.BUSY, NOTES[RerankState.BUSY])
+        return UnavailableReranker(self._status.name, RerankStatus.BUSY, NOTES[RerankStatus.BUSY])
 
     def precompute(self, stored: StoredItem) -> None:
         """Compute the features of a new item's image in a thread of its own, so that no search waits for them; does
@@ -306,8 +306,8 @@ class BackgroundReranker:
         log.info("Hits are reranked by %s: %s", reranker.identity.name, abilities(reranker.capabilities))
 
     def _fail(self, error: VitrinaError) -> None:
-        previous = self._status.problem
-        self._status = RerankerStatus(self._status.name, Readiness.FAILED, problem=error)
+        previous = self._status.error
+        self._status = RerankerStatus(self._status.name, Readiness.FAILED, error=error)
         if previous is None or str(previous) != str(error):
             log.error("Hits are not reranked: %s", error)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from functools import cache, partial
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from platformdirs import user_data_path
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vitrina.api.rate_limits import RATE_PATTERN
 from vitrina.search.encoders.base import Encoder, LoadEncoder, Runtime
@@ -27,28 +27,6 @@ from vitrina.search.types.query import MAX_DEADLINE_MS, MAX_EXPLAIN, MAX_EXPLAIN
 log = logging.getLogger(__name__)
 
 PREFIX: Final = "VITRINA_"
-
-OLD_NAMES: Final[Mapping[str, str]] = {
-    "home": "store",
-    "reranker_may_run_its_own_code": "reranker_trust_remote_code",
-}
-"""Settings that were renamed, old name to new. The old variables work for one version, below the new ones."""
-
-
-class OldNamesSource(EnvSettingsSource):
-    """Reads the variables under their old names, and logs a warning once for each that is set."""
-
-    def __call__(self) -> dict[str, Any]:
-        prefix = self.env_prefix.lower()
-        found = {old: self.env_vars.get(f"{prefix}{old}") for old in OLD_NAMES}
-        for old in (old for old, value in found.items() if value is not None):
-            warn_of_old_name(f"{self.env_prefix}{old.upper()}", f"{self.env_prefix}{OLD_NAMES[old].upper()}")
-        return {OLD_NAMES[old]: value for old, value in found.items() if value is not None}
-
-
-@cache
-def warn_of_old_name(old: str, new: str) -> None:
-    log.warning("%s is now called %s; the old name will stop working in the next version.", old, new)
 
 
 def check_origins(setting: str) -> str:
@@ -195,18 +173,6 @@ class Settings(BaseSettings):
     max_unpacked_bytes: Annotated[int, Field(gt=0)] = 20 * 2**30
     """How large such a file may be once it is decompressed."""
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is passed in wins over the environment, and new names of variables win over old ones."""
-        return init_settings, env_settings, OldNamesSource(settings_cls)
-
 
 def read_settings() -> Settings:
     """The settings of the environment. Logs a warning for each variable that looks like one and is none. Raises
@@ -223,7 +189,7 @@ def read_settings() -> Settings:
         ) from error
 
 
-NAMES: Final = [f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, *OLD_NAMES)]
+NAMES: Final = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
 _OF_KUBERNETES: Final = re.compile(rf"{PREFIX}(SERVICE_(HOST|PORT.*)|PORT(_\d+_.*)?)")
 """What Kubernetes sets in each container beside a service of the name vitrina."""
 

@@ -195,6 +195,6 @@ async def answered(client: httpx.AsyncClient, request: CrowdRequest) -> CrowdAns
     except httpx.TransportError:
         return CrowdAnswer(request, 0, time.perf_counter() - started, (), "")
     seconds = time.perf_counter() - started
-    answer: dict[str, Any] = response.json() if response.is_success else {"hits": [], "reranked": ""}
+    answer: dict[str, Any] = response.json() if response.is_success else {"hits": [], "rerank_status": ""}
     skus = tuple(hit["sku"] for hit in answer["hits"])
-    return CrowdAnswer(request, response.status_code, seconds, skus, answer["reranked"])
+    return CrowdAnswer(request, response.status_code, seconds, skus, answer["rerank_status"])

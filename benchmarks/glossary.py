@@ -1,4 +1,5 @@
-"""The lint for `docs/GLOSSARY.md`: no retired word in a name, no two public classes of one name."""
+"""The lint for `docs/GLOSSARY.md`: no retired word in a name, in a field of an answer, or in the page's scripts; no two
+public classes of one name."""
 
 from __future__ import annotations
 
@@ -10,11 +11,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 GLOSSARY = ROOT / "docs" / "GLOSSARY.md"
 PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+PUBLIC = ("api", "evaluation", "tuning", "vitrina")
+"""Parts of the tree whose dictionaries go out as JSON: their keys are checked like names."""
+
+NO_CODE = re.compile(r"//.*|/\*.*?\*/|\"[^\"\n]*\"|`[^`]*`", re.DOTALL | re.MULTILINE)
+"""Comments and texts of a script."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +95,36 @@ def defined_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
                 yield name, node.lineno
 
 
+def field_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """The keys of a module's dictionaries that are written as names are."""
+    for node in ast.walk(tree):
+        for key in node.keys if isinstance(node, ast.Dict) else ():
+            if isinstance(key, ast.Constant) and isinstance(key.value, str) and key.value.isidentifier():
+                yield key.value, key.lineno
+
+
+def script_names(text: str) -> Iterator[tuple[str, int]]:
+    """All names in a script, those of the fields that it reads from answers too."""
+    code = NO_CODE.sub(lambda found: "\n" * found.group().count("\n"), text)
+    for number, line in enumerate(code.splitlines(), start=1):
+        yield from ((name, number) for name in re.findall(r"[A-Za-z_]\w*", line))
+
+
+def names_in(path: Path, *, has_fields: bool) -> Iterator[tuple[str, int]]:
+    """The names of a file, and the keys of its dictionaries where they are fields, each with its line."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".js":
+        return script_names(text)
+    tree = ast.parse(text)
+    return chain(defined_names(tree), field_names(tree) if has_fields else ())
+
+
 def retired_names(root: Path, paths: Iterable[Path], glossary: Glossary) -> list[Problem]:
     """Every name with a retired word in it, once a module; a module's own name included."""
     problems = []
     for path in paths:
         place = path.relative_to(root).as_posix()
-        found = dict(reversed(list(defined_names(ast.parse(path.read_text(encoding="utf-8"))))))
+        found = dict(reversed(list(names_in(path, has_fields=place.split("/")[0] in PUBLIC))))
         for name, line in {path.parent.name: 0, path.stem: 0, **found}.items():
             if hit := glossary.find(name, place):
                 problems.append(Problem(place, line, name, f"`{hit[0]}` is retired; say {hit[1]}"))
@@ -130,7 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree to check")
     root = parser.parse_args(arguments).root.resolve()
-    problems = retired_names(root, python_files(root), Glossary.read())
+    scripts = sorted((root / "api" / "page").glob("*.js"))
+    problems = retired_names(root, [*python_files(root), *scripts], Glossary.read())
     problems += repeated_classes(root, python_files(root, tests=False))
     for problem in problems:
         print(problem)  # noqa: T201

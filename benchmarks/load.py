@@ -169,7 +169,7 @@ async def under_load(url: str, queries: Sequence[str], body: Mapping[str, object
                 return
             answer = await client.post("/v1/search", json={"text": text, **body})
             seconds = time.perf_counter() - started
-            answers.append(LoadAnswer(seconds, answer.json()["reranked"] if answer.is_success else ""))
+            answers.append(LoadAnswer(seconds, answer.json()["rerank_status"] if answer.is_success else ""))
 
     async with httpx.AsyncClient(base_url=url, timeout=START_S) as client:
         await asyncio.gather(*(ask(client, number) for number in range(N_CLIENTS)))

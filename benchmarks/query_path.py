@@ -122,7 +122,7 @@ def search(trace: Trace) -> None:
         trace.is_on = True
         answer = client.post("/v1/search", json=QUERY).raise_for_status().json()
         trace.is_on = False
-    if answer["reranked"] not in ("reranked", "judged"):
+    if answer["rerank_status"] not in ("reranked", "judged"):
         raise RuntimeError(f"The reranker did not answer: {answer['rerank_note']}")
 
 

@@ -26,7 +26,7 @@ METHODS = ("get", "put", "post", "patch", "delete")
 
 def settings_page() -> str:
     """Every setting: its variable, its default, and what its docstring says."""
-    from vitrina.api.settings import OLD_NAMES, Settings
+    from vitrina.api.settings import Settings
 
     prefix = Settings.model_config["env_prefix"]
     file = Path(inspect.getfile(Settings))
@@ -35,7 +35,6 @@ def settings_page() -> str:
         (f"`{prefix}{name.upper()}`", shown_default(field), plain(docstring(documented[name])))
         for name, field in Settings.model_fields.items()
     ]
-    renamed = ((f"`{prefix}{old.upper()}`", f"`{prefix}{new.upper()}`") for old, new in OLD_NAMES.items())
     return "\n".join(
         [
             "# Settings",
@@ -44,10 +43,6 @@ def settings_page() -> str:
             "page is made from `api/settings.py`.",
             "",
             *table(("variable", "default", "meaning"), rows),
-            "",
-            "Old names work for one more version, with a warning:",
-            "",
-            *table(("old", "new"), renamed),
             "",
         ]
     )

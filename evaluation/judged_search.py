@@ -14,7 +14,7 @@ from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.metrics import DEPTH
 from vitrina.search.engine import SearchEngine
 from vitrina.search.images.decode import decode_image
-from vitrina.search.types.answer import Answer, Event, Hit, Reranked, RerankState, Retrieved
+from vitrina.search.types.answer import Answer, Event, Hit, Reranked, RerankStatus, Retrieved
 from vitrina.search.types.errors import ImageError
 from vitrina.search.types.query import Query, RerankOptions
 
@@ -158,16 +158,16 @@ def two_answers(events: Iterator[Event]) -> tuple[Answer, Answer]:
     return retrieved.answer, reranked.answer
 
 
-JUDGED = (RerankState.RERANKED, RerankState.JUDGED)
+JUDGED = (RerankStatus.RERANKED, RerankStatus.JUDGED)
 
 
 def why_not_judged(hit: Hit, answer: Answer) -> str:
     """Why a hit was not judged that should have been; empty if it was."""
-    if hit.rerank in JUDGED:
+    if hit.rerank_status in JUDGED:
         return ""
     if not hit.stored.image_ids:
         return NO_IMAGE
-    if hit.rerank is RerankState.NOT_ASKED and answer.rerank in JUDGED:
+    if hit.rerank_status is RerankStatus.NOT_ASKED and answer.rerank_status in JUDGED:
         return UNREADABLE
     return answer.rerank_note
 

@@ -14,7 +14,7 @@ from vitrina.search.reranking.catalog_evidence import CatalogEvidence
 from vitrina.search.reranking.verdicts import verdict_of
 from vitrina.search.retrieval.retriever import NEUTRAL_SCORE, SCORE_SCALE, FoundCandidates, confidence_of
 from vitrina.search.retrieval.vector_scores import VECTOR_PARTS
-from vitrina.search.types.answer import Answer, RerankState, Stopwatch, final_answer
+from vitrina.search.types.answer import Answer, RerankStatus, Stopwatch, final_answer
 from vitrina.search.types.errors import NoRerankerError
 from vitrina.search.types.filters import fitting_variants, passes
 from vitrina.search.types.item import StoredItem
@@ -150,12 +150,12 @@ def judged(
     explained = replace(
         explained,
         verdicts=hit.verdicts or explained.verdicts,
-        rerank=hit.rerank,
+        rerank_status=hit.rerank_status,
         reranker=answer.reranker,
         rerank_note=answer.rerank_note,
         retrieval_rank=explained.rank if is_reranked else None,
     )
-    if not takes_part or answer.rerank is not RerankState.RERANKED:
+    if not takes_part or answer.rerank_status is not RerankStatus.RERANKED:
         return explained
     return replace(explained, rank=hit.rank, score=hit.score, placement=page_of(query, hit.rank))
 
@@ -212,8 +212,8 @@ def part_ranks(query: Query, found: FoundCandidates, at: int) -> tuple[PartRank,
         scores = ranked.parts[part]
         has_any = part in VECTOR_PARTS.values() or scores[at] > 0
         rank = 1 + int(np.count_nonzero(scores > scores[at])) if has_any else None
-        lead = float(contributions[page[-1]] - contributions[at]) if page else 0.0
-        ranks.append(PartRank(part, float(scores[at]), rank, float(contributions[at]), lead))
+        gap = float(contributions[page[-1]] - contributions[at]) if page else 0.0
+        ranks.append(PartRank(part, float(scores[at]), rank, float(contributions[at]), gap))
     return tuple(ranks)
 
 

@@ -20,7 +20,7 @@ MAX_REASONS = 4
 MAX_VALUES = 5
 MAX_QUOTED_CHARS = 60
 
-LEAST_LEAD = 0.05
+LEAST_GAP = 0.05
 """A part in which the hits lead by less, in standard deviations, is no reason."""
 
 BOUNDS = {"gt": "above", "gte": "at least", "lt": "under", "lte": "at most"}
@@ -114,7 +114,7 @@ def sentence(explained: RankExplanation, query: Query, text: str = "") -> str:
         return f"{head}."
     against = list(dict.fromkeys(reasons_against(explained, text)))[:MAX_REASONS]
     if explained.placement is not Placement.HIT and not is_on_earlier_page(explained, query):
-        return f"{head}: {'; '.join(against or [closest_lead(explained)])}."
+        return f"{head}: {'; '.join(against or [widest_gap(explained)])}."
     favourable = "; ".join(reasons_for(explained, text)) or ("" if against else best_part(explained))
     opposed = f", although {'; '.join(against).replace(', but ', ' and ')}" if against else ""
     return f"{head}{': ' if favourable else ''}{favourable}{opposed}."
@@ -171,7 +171,7 @@ def rank_text(explained: RankExplanation) -> str:
 def reasons_against(explained: RankExplanation, text: str) -> Iterator[str]:
     """Clauses on what speaks against the item: what is to be avoided, words that it lacks, requirements not met."""
     if not text:  # the query is a photo, and requirements are only what was read from it
-        yield from [closest_lead(explained)] if any(each.lead >= LEAST_LEAD for each in explained.parts) else []
+        yield from [widest_gap(explained)] if any(each.gap >= LEAST_GAP for each in explained.parts) else []
     contradicted = [verdict for verdict in explained.verdicts if verdict.status is Status.CONTRADICTED]
     told = {verdict.requirement.words.casefold() for verdict in contradicted}
     avoided = [words for words in explained.avoided if words.casefold().removeprefix("not ") not in told]
@@ -224,10 +224,10 @@ def best_part(explained: RankExplanation) -> str:
     return f"by {best.part} it is {ordinal(best.rank or 0)}" if best else ""
 
 
-def closest_lead(explained: RankExplanation) -> str:
+def widest_gap(explained: RankExplanation) -> str:
     """The part of the score in which the hits are furthest ahead, in words."""
-    leads = sorted(explained.parts, key=lambda each: -each.lead)
-    return LESS[leads[0].part] if leads and leads[0].lead >= LEAST_LEAD else "others fit as well or better"
+    gaps = sorted(explained.parts, key=lambda each: -each.gap)
+    return LESS[gaps[0].part] if gaps and gaps[0].gap >= LEAST_GAP else "others fit as well or better"
 
 
 def ordinal(number: int) -> str:

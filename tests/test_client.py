@@ -87,7 +87,7 @@ def test_searching_by_text_and_by_each_form_of_an_image(remote: Client, tmp_path
 
 
 def test_an_image_behind_an_address_is_fetched_without_the_key() -> None:
-    result = {"hits": [], "total_considered": 0, "no_good_match": True, "timings_ms": {}}
+    result = {"hits": [], "n_candidates": 0, "no_good_match": True, "timings_ms": {}}
     remote, asked = answering(httpx.Response(200, content=make_image()), httpx.Response(200, json=result))
     assert len(remote.search(image="https://shop.example/a.png")) == 0
     assert "authorization" not in asked[0].headers
@@ -116,7 +116,7 @@ def test_items_are_put_read_and_deleted(remote: Client) -> None:
     assert remote.item("C-1") == put
     assert remote.explain("Mug", "C-1").sentence
     assert remote.facets("Mug", fields=["colour"])["fields"][0]["field"] == "colour"
-    assert remote.items(limit=2).next
+    assert remote.items(limit=2).next_cursor
     (changed,) = remote.items(since=datetime.now(UTC) - timedelta(minutes=1), source=None).items[-1:]
     assert changed.sku == "C-1"
     assert remote.items(since="2999-01-01").total == 0

@@ -19,7 +19,7 @@ from vitrina.search.index.replica import IndexReplica
 from vitrina.search.reranking.backends import RerankerOptions, open_by_name
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store, StoreOptions
-from vitrina.search.types.answer import RerankState
+from vitrina.search.types.answer import RerankStatus
 from vitrina.search.types.errors import SourceError
 from vitrina.search.types.query import Query, RerankOptions
 
@@ -218,7 +218,7 @@ def test_a_package_adds_a_reranker(package: Path, catalog: Path, tmp_path: Path)
     with open_by_name("acme", RerankerOptions()) as reranker, RerankPipeline.open(store, reranker) as pipeline:
         engine = SearchEngine.open(store, encoder).with_reranker(pipeline)
         answer = engine.search(Query("blue"), RerankOptions(deadline_ms=30_000))
-    assert answer.rerank is RerankState.RERANKED
+    assert answer.rerank_status is RerankStatus.RERANKED
     assert answer.hits[0].stored.item.sku == "3"
     assert reranker.identity.name == "acme"
     store.close()

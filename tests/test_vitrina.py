@@ -101,7 +101,7 @@ def test_the_best_hits_are_reranked_and_explained(images: Path, tmp_path: Path) 
     with vitrina.open_store(tmp_path / "store", reranker="embedded", device="cpu") as shop:
         shop.index(images)
         answer = shop.search("red", rerank=unhurried)
-    assert answer.rerank is vitrina.RerankState.RERANKED
+    assert answer.rerank_status is vitrina.RerankStatus.RERANKED
     assert answer.hits[0].explanation is not None
 
 

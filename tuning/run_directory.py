@@ -121,10 +121,6 @@ def draw(history: History[Score], path: Path, measure: str) -> None:
     figure.savefig(path, dpi=120)
 
 
-OLD_TERMS = {"held_out": "set_aside"}
-"""Terms that runs begun by earlier versions have under another name."""
-
-
 class RunDirectory:
     """Makes the folder, or finds the unfinished run in it to resume.
 
@@ -156,8 +152,7 @@ class RunDirectory:
     def _check(self, terms: Mapping[str, object]) -> None:
         before = json.loads(self._terms.read_text(encoding="utf-8"))
         for name, value in terms.items():
-            known = before.get(name, before.get(OLD_TERMS.get(name, name)))
-            if known != value:
+            if (known := before.get(name)) != value:
                 raise InputError(
                     f"The run in {self.folder} had another {name}: {known}, not {value}.",
                     remedy="Repeat the command as it was, with --resume, or remove the folder and start again.",

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Self
 
 from PIL import Image
 
-from vitrina.search.types.answer import Answer, Hit, RerankState, Signals
+from vitrina.search.types.answer import Answer, Hit, RerankStatus, Signals
 from vitrina.search.types.errors import VitrinaError
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.item import Item, StoredItem, Variant
@@ -53,7 +53,7 @@ __all__ = [
     "RankExplanation",
     "Requirement",
     "RerankOptions",
-    "RerankState",
+    "RerankStatus",
     "Signals",
     "StoredItem",
     "Variant",

@@ -27,7 +27,7 @@ from vitrina.api.cli import (
     train_encoder,
     train_reranker,
 )
-from vitrina.api.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STATE, RETIRED_OPTIONS, print_error, print_note
+from vitrina.api.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STATE, print_error, print_note
 from vitrina.search.types.errors import InputError, NotFoundError, VitrinaError
 
 
@@ -36,10 +36,6 @@ class VitrinaGroup(TyperGroup):
 
     The context is ``Any``: Typer's own since 0.24, click's before.
     """
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Replace each retired option by its new name, with a warning on standard error."""
-        return super().parse_args(ctx, current_names(args))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the subcommand."""
@@ -51,19 +47,6 @@ class VitrinaGroup(TyperGroup):
         except KeyboardInterrupt as interrupt:
             print_note("Interrupted. Everything committed so far is kept; run the same command to continue.")
             raise typer.Exit(EXIT_INTERRUPTED) from interrupt
-
-
-def current_names(arguments: list[str]) -> list[str]:
-    """The arguments with retired options renamed, up to ``--``. Warns of each on standard error."""
-    renamed = list(arguments)
-    for position, argument in enumerate(arguments):
-        if argument == "--":
-            break
-        name, equals, value = argument.partition("=")
-        if name in RETIRED_OPTIONS:
-            renamed[position] = RETIRED_OPTIONS[name] + equals + value
-            print_note(f"{name} is deprecated and will be removed in the next version; use {RETIRED_OPTIONS[name]}.")
-    return renamed
 
 
 app = typer.Typer(

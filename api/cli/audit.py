@@ -35,7 +35,16 @@ if TYPE_CHECKING:
 
 N_SHOWN = 20
 
-COLUMNS = ("sku", "title", "field", "listed", "looks", "listed_probability", "looks_probability", "image_id")
+COLUMNS = (
+    "sku",
+    "title",
+    "field",
+    "catalog_value",
+    "image_value",
+    "catalog_probability",
+    "image_probability",
+    "image_id",
+)
 """Of the CSV file."""
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
@@ -105,15 +105,6 @@ def with_progress(items: Iterable[T], description: str, total: int) -> Iterator[
             yield item
             on_progress(n_done)
 
-
-RETIRED_OPTIONS: Mapping[str, str] = {
-    "--home": "--store",
-    "--anew": "--force",
-    "--set-aside": "--held-out",
-    "--work": "--run-dir",
-    "--rows-at-once": "--micro-batch-size",
-}
-"""Accepted for one more version, with a warning."""
 
 StoreOption = Annotated[
     Path | None,

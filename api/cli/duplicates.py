@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def duplicates(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the groups as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the groups as the HTTP API returns them.")] = False,
     folder: StoreOption = None,
 ) -> None:
     """List items that show the same product photo under several skus, found anew; a search shows one of each group."""
+    from vitrina.api.catalog_answers import DuplicatesOut
     from vitrina.api.settings import existing_store
     from vitrina.indexer.twins import TwinFinder
     from vitrina.search.index.replica import IndexReplica
@@ -39,7 +38,7 @@ def duplicates(
         with store.catalog.reading() as reader:
             groups = duplicate_groups(reader)
     if as_json:
-        output.file.write(json.dumps([asdict(group) for group in groups], ensure_ascii=False, indent=2) + "\n")
+        output.file.write(DuplicatesOut.of(groups, groups).model_dump_json(indent=2) + "\n")
     else:
         show_groups(groups)
 
@@ -54,4 +53,5 @@ def show_groups(groups: Sequence[DuplicateGroup]) -> None:
     if not groups:
         print_line("No two items show the same product photo.")
     else:
-        print_line(f"{len(groups):,} groups of {n_items:,} items. A search shows one of each, and names the others")
+        noun = "group" if len(groups) == 1 else "groups"
+        print_line(f"{len(groups):,} {noun} of {n_items:,} items. A search shows one of each, and names the others")

@@ -90,7 +90,7 @@ def parts_table(explained: RankExplanation) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for part in explained.parts:
         rank = "–" if part.rank is None else f"{part.rank:,}"
-        table.add_row(part.part.value, rank, f"{part.score:.2f}", f"{part.contribution:+.2f}", f"{part.lead:+.2f}")
+        table.add_row(part.part.value, rank, f"{part.score:.2f}", f"{part.contribution:+.2f}", f"{part.gap:+.2f}")
     if explained.penalty:
         table.add_row(f"to be avoided: {', '.join(explained.avoided)}", "", "", f"{-explained.penalty:+.2f}", "")
     return table

@@ -46,8 +46,8 @@ def items(
     show_page(page)
     for name, n_items in shown.sources.items():
         print_line(f"{n_items:,} from {name}")
-    if shown.next is not None:
-        print_note(f"{page.total:,} items in all. The next page: --cursor {shown.next}")
+    if shown.next_cursor is not None:
+        print_note(f"{page.total:,} items in all. The next page: --cursor {shown.next_cursor}")
 
 
 def show_page(page: ItemPage) -> None:

@@ -174,14 +174,14 @@ def opened_reranker(settings: Settings, store: Store, stack: ExitStack) -> Suppo
     model is loaded. Raises NoRerankerError."""
     from vitrina.api.rerankers import needed_reranker, open_reranker
     from vitrina.search.reranking.pipeline import RerankPipeline, UnavailableReranker
-    from vitrina.search.types.answer import RerankState
+    from vitrina.search.types.answer import RerankStatus
 
     name = needed_reranker(settings)
     try:
         with errors.status(f"Opening the reranker {escape(name)}"):
             return stack.enter_context(RerankPipeline.open(store, open_reranker(settings, stack)))
     except RerankerError as problem:
-        return UnavailableReranker(name, RerankState.FAILED, f"Not reranked: {problem}")
+        return UnavailableReranker(name, RerankStatus.FAILED, f"Not reranked: {problem}")
 
 
 def show_answer(answer: Answer, title: str | None = None) -> None:

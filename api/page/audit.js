@@ -72,8 +72,8 @@ function summaryOf(audit) {
 
 function errorElement(error) {
   const element = itemElement(error);
-  const { field, catalog_value: listed, image_value: shown } = error;
-  const textContent = `${labelOf(field)}: listed as ${listed}, looks ${shown}`;
+  const { field, catalog_value: value, image_value: shown } = error;
+  const textContent = `${labelOf(field)}: listed as ${value}, looks ${shown}`;
   element.append(make("p", { className: "contradiction", textContent }));
   return element;
 }

@@ -51,8 +51,8 @@ export async function uploadFiles([file]) {
 }
 
 async function showSize(signal) {
-  const { items, encoder } = await call("/readyz", { signal }).catch(() => ({}));
-  if (items !== undefined) at("catalog-contents").textContent = `${counted(items, "product")}, encoder ${encoder}`;
+  const { n_items: n, encoder } = await call("/readyz", { signal }).catch(() => ({}));
+  if (n !== undefined) at("catalog-contents").textContent = `${counted(n, "product")}, encoder ${encoder}`;
 }
 
 function showProblem(error) {

@@ -3,7 +3,17 @@
 
 import { post } from "./api.js";
 import { at, button, make } from "./elements.js";
-import { SORTS, addressOf, asksForLooks, conditionsOf, holds, isEmpty, requestOf, toggled, withoutFilters } from "./query.js";
+import {
+  SORTS,
+  addressOf,
+  conditionsOf,
+  hasWordsOrImage,
+  holds,
+  isEmpty,
+  requestOf,
+  toggled,
+  withoutFilters,
+} from "./query.js";
 import { labelOf, price, unitsOf } from "./values.js";
 
 const N_FIELDS = 8;
@@ -60,7 +70,7 @@ export async function showFilters(newQuery) {
 async function count(signal) {
   const request = requestOf(query);
   const ask = (asked) => post("/v1/facets", { query: asked, limit: MAX_VALUES }, { signal });
-  const found = asksForLooks({ ...query, photo: null }) ? await ask(request) : null;
+  const found = hasWordsOrImage({ ...query, photo: null }) ? await ask(request) : null;
   return found?.total >= MIN_TOTAL ? found : ask({ filters: request.filters });
 }
 
@@ -131,8 +141,8 @@ function showPanel() {
 }
 
 function valueChips({ field, values, n_values }) {
-  const listed = showsAll ? values : values.slice(0, N_VALUES_SHOWN);
-  const chips = listed.map(({ value, count }) => {
+  const visible = showsAll ? values : values.slice(0, N_VALUES_SHOWN);
+  const chips = visible.map(({ value, count }) => {
     const text = String(value);
     const chip = button("value", text, () => onChange(toggled(query, field, text)));
     chip.append(make("span", { className: "count", textContent: count.toLocaleString() }));
@@ -141,7 +151,7 @@ function valueChips({ field, values, n_values }) {
     return chip;
   });
   const n_unlisted = n_values - values.length;
-  if (listed.length === values.length) return n_unlisted ? [...chips, rest(n_unlisted)] : chips;
+  if (visible.length === values.length) return n_unlisted ? [...chips, rest(n_unlisted)] : chips;
   const all = button("quiet", `Show all ${n_values.toLocaleString()}`, () => {
     showsAll = true;
     showPanel();

@@ -73,8 +73,8 @@ async function showMore(cursor) {
   const page = await call(`/v1/imports?limit=${PAGE_SIZE}${cursor === null ? "" : `&cursor=${cursor}`}`, { signal });
   at("imports").append(...page.imports.map(jobElement));
   at("no-imports").hidden = page.total > 0;
-  at("more-imports").hidden = page.next === null;
-  at("more-imports").onclick = () => showMore(page.next);
+  at("more-imports").hidden = page.next_cursor === null;
+  at("more-imports").onclick = () => showMore(page.next_cursor);
 }
 
 function showFormProblem(error) {

@@ -3,7 +3,7 @@
 import { asProblem, call, loadImage } from "./api.js";
 import { at, button, copyOf, make, outsideLink, pair, row } from "./elements.js";
 import { itemElement, showImage } from "./hit.js";
-import { addressOf, asksForLooks } from "./query.js";
+import { addressOf, hasWordsOrImage } from "./query.js";
 import { explain, searchSimilar } from "./search.js";
 import { capitalized, labelOf, optionsOf, price, priceRange, textOf, webAddress } from "./values.js";
 import { showVerdicts } from "./verdicts.js";
@@ -104,7 +104,7 @@ function showVariants(section, { variants }, onImage) {
 
 /** The item's rank and verdicts in the search that it was found by. */
 async function showFit(item, query, signal) {
-  if (!asksForLooks(query)) return;
+  if (!hasWordsOrImage(query)) return;
   const fit = at("item").querySelector(".fit");
   fit.hidden = false;
   fit.setAttribute("aria-busy", "true");

@@ -47,6 +47,6 @@ export async function showNothing(query, search, showHits, signal) {
 
 /** A button that drops one filter and says how many products that gives; null for none. */
 async function countedAction({ words, rest }, search, signal) {
-  const { total_considered: total } = await post("/v1/search", { ...requestOf(rest), limit: 1 }, { signal });
+  const { n_candidates: total } = await post("/v1/search", { ...requestOf(rest), limit: 1 }, { signal });
   return total ? button("outline", `Drop “${words}”: ${counted(total, "product")}`, () => search(rest)) : null;
 }

@@ -2,11 +2,11 @@
 
 import { call } from "./api.js";
 import { at } from "./elements.js";
-import { asksForLooks } from "./query.js";
+import { hasWordsOrImage } from "./query.js";
 
 /** Whether a query is reranked; without words and images there is nothing to check hits against. */
 export function isReranked(query) {
-  return asksForLooks(query) && !at("rerank-option").hidden && at("rerank").checked;
+  return hasWordsOrImage(query) && !at("rerank-option").hidden && at("rerank").checked;
 }
 
 /** Show the switch as it was left, if there is a reranker; `onChange` is called when it is turned. */

@@ -8,7 +8,7 @@ import { connectFilters, showFilters } from "./filters.js";
 import { hitElement, showConfidence } from "./hit.js";
 import { hideNotice, relaxing, showNotice, showNothing } from "./notice.js";
 import { dataUri } from "./photos.js";
-import { EMPTY_QUERY, addressOf, asksForLooks, isEmpty, requestOf } from "./query.js";
+import { EMPTY_QUERY, addressOf, hasWordsOrImage, isEmpty, requestOf } from "./query.js";
 import { connectReranking, isReranked } from "./reranking.js";
 import { counted } from "./values.js";
 import { showExplanation, showVerdicts } from "./verdicts.js";
@@ -207,10 +207,10 @@ function showAnswer(answer, offset, isFirst = false) {
   at("timing").classList.toggle("busy", isFirst);
   const hasImages = answer.hits.some((hit) => hit.image_url);
   at("rerank-note").textContent = hasImages ? answer.rerank_note : ""; // it is about images
-  at("more").hidden = nextOffset >= answer.total_considered || isTooDeep(nextOffset) || !shown.length;
+  at("more").hidden = nextOffset >= answer.n_candidates || isTooDeep(nextOffset) || !shown.length;
   at("more").disabled = isFirst;
-  if (!isFirst) resetWhyNot(answer.total_considered > 0 && asksForLooks(query));
-  if (!answer.total_considered && !isFirst) showEmpty();
+  if (!isFirst) resetWhyNot(answer.n_candidates > 0 && hasWordsOrImage(query));
+  if (!answer.n_candidates && !isFirst) showEmpty();
   else if (answer.no_good_match) {
     showNotice("No good match.", "Nothing here seems to be quite what you asked for. These come closest.");
   }
@@ -219,7 +219,7 @@ function showAnswer(answer, offset, isFirst = false) {
 
 /** Whether a page from a rank on is beyond what can be asked for; browsing has no end. */
 function isTooDeep(offset) {
-  return asksForLooks(query) && offset + PAGE_SIZE > DEEPEST_RANK;
+  return hasWordsOrImage(query) && offset + PAGE_SIZE > DEEPEST_RANK;
 }
 
 /** The hit's tile, the same one before and after reranking, so that its image does not flicker. */
@@ -227,7 +227,7 @@ function tileOf(hit) {
   const exclude = (each, opener) => openExclusion(each, opener, query, search);
   const tile = tiles.get(hit.sku) ?? hitElement(hit, addressOf(query), searchSimilar, exclude);
   showConfidence((name) => tile.querySelector(`.${name}`), hit);
-  tile.classList.toggle("browsed", !asksForLooks(query));
+  tile.classList.toggle("browsed", !hasWordsOrImage(query));
   showVerdicts(tile, hit, tile.querySelector(".tile"));
   return tile;
 }
@@ -240,7 +240,7 @@ function showTime({ total }) {
 function summary(answer) {
   const strong = (text) => make("b", { textContent: text });
   const what = [query.text && `“${query.text}”`, query.photo && "your photo", query.like && "this image"].filter(Boolean);
-  const total = answer.total_considered - (query.like ? 1 : 0);
+  const total = answer.n_candidates - (query.like ? 1 : 0);
   const n_shown = grid.children.length;
   if (!what.length) return [total > n_shown ? `${n_shown.toLocaleString()} of ` : "", strong(counted(total, "product"))];
   const parts = [`Best ${n_shown.toLocaleString()} of ${total.toLocaleString()} for `, strong(what.join(" and "))];
@@ -271,10 +271,10 @@ function showEmpty() {
 /** How much there is to search, on the start page. */
 async function showCatalogSize() {
   try {
-    const { items } = await call("/readyz");
+    const { n_items: n } = await call("/readyz");
     if (!isEmpty(query)) return;
-    if (items === 0) return showEmpty();
-    const count = items === 1 ? "One product" : counted(items, "product");
+    if (n === 0) return showEmpty();
+    const count = n === 1 ? "One product" : counted(n, "product");
     at("catalog-size").textContent = `${count}. Describe one, show an image of it, or do both.`;
   } catch (error) {
     const { message, remedy } = asProblem(error);

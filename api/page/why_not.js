@@ -47,7 +47,7 @@ function showExplained(explained) {
   at("why-not-sentence").textContent = explained.sentence;
   showVerdicts(at("why-not-answer"), { ...item, verdicts: explained.verdicts, explanation: null });
   const { parts, penalty } = explained;
-  const rows = parts.map((part) => partRow(capitalized(part.part), part.rank, part.contribution, part.lead));
+  const rows = parts.map((part) => partRow(capitalized(part.part), part.rank, part.contribution, part.gap));
   if (penalty) rows.push(partRow(`To be avoided: ${explained.avoided.join(", ")}`, null, -penalty, null));
   at("why-not-parts").replaceChildren(...rows);
   at("why-not-table").hidden = !rows.length;
@@ -60,8 +60,8 @@ function showProblem(error) {
   at("why-not-problem").textContent = `${message} ${remedy}`;
 }
 
-function partRow(name, rank, contribution, lead) {
-  return row(name, rank?.toLocaleString() ?? "–", signed(contribution), signed(lead));
+function partRow(name, rank, contribution, gap) {
+  return row(name, rank?.toLocaleString() ?? "–", signed(contribution), signed(gap));
 }
 
 function signed(number) {

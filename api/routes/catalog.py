@@ -13,7 +13,6 @@ from vitrina.api.catalog_answers import (
     AuditIn,
     AuditJobOut,
     AuditOut,
-    DuplicateGroupOut,
     DuplicatesOut,
     EvaluationOut,
     FacetsOut,
@@ -49,8 +48,7 @@ def list_duplicates(service: RunningService, limit: Limit = 20, offset: Offset =
     """Items that show the same product photo under several skus, as indexing found them."""
     with service.store.catalog.reading() as reader:
         groups = duplicate_groups(reader)
-    page = [DuplicateGroupOut.of(group) for group in groups[offset : offset + limit]]
-    return DuplicatesOut(groups=page, total=len(groups), n_items=sum(len(group.items) for group in groups))
+    return DuplicatesOut.of(groups[offset : offset + limit], groups)
 
 
 @router.get("/v1/audit")

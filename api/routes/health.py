@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
-from vitrina.api.errors import ErrorOut
+from vitrina.api.errors import ErrorOut, FailureOut
 from vitrina.api.metrics import MEDIA_TYPE
 from vitrina.api.requests import JsonModel
 from vitrina.api.rerankers import RerankerStatus
@@ -33,26 +33,24 @@ class RerankerOut(JsonModel):
     scoring: str | None = Field(None, description="logits, or grades if a server gives no logits.")
     writes: bool = Field(False, description="Whether it can write explanations in its own words.")
     boxes: bool = Field(False, description="Whether it can locate things in an image.")
-    problem: str | None = Field(None, description="Why it could not be opened.")
-    remedy: str | None = None
+    error: FailureOut | None = Field(None, description="Why it could not be opened.")
 
     @classmethod
     def of(cls, status: RerankerStatus) -> Self:
-        able, problem = status.capabilities, status.problem
+        able = status.capabilities
         return cls(
             name=status.name,
             status=status.readiness.value,
             scoring=able.scoring if able else None,
             writes=able.writes if able else False,
             boxes=able.boxes if able else False,
-            problem=problem.message if problem else None,
-            remedy=problem.remedy if problem else None,
+            error=FailureOut.of(status.error) if status.error else None,
         )
 
 
 class HealthOut(JsonModel):
     status: Literal["ok", "ready"]
-    items: int | None = None
+    n_items: int | None = None
     encoder: str | None = None
     reranker: RerankerOut | None = Field(None, description="null if the service does not rerank.")
     changes_behind: int | None = Field(None, description="Changes of the catalog that cannot be searched yet.")
@@ -70,11 +68,10 @@ def readyz(service: RunningService) -> HealthOut:
     catalog, and the disk has room; 503 if not. Also shows the status of the reranker, which search does not need."""
     if problems := service.problems():
         raise NotReadyError("The service is not ready.", remedy=" ".join(problems.values()), details=problems)
-    items = service.store.catalog.counts()["items"]
     reranker = None if service.reranking is None else RerankerOut.of(service.reranking.status)
     return HealthOut(
         status="ready",
-        items=items,
+        n_items=service.store.catalog.counts()["items"],
         encoder=service.encoder.identity.name,
         reranker=reranker,
         changes_behind=service.changes_behind(),

@@ -167,7 +167,7 @@ def public_url(url: str) -> str:
 def list_imports(
     service: RunningService,
     limit: Annotated[int, Query(description="How many imports to return.", ge=1, le=100)] = 20,
-    cursor: Annotated[int | None, Query(description='"next" of the page before.', ge=1, le=MAX_ID)] = None,
+    cursor: Annotated[int | None, Query(description='"next_cursor" of the page before.', ge=1, le=MAX_ID)] = None,
 ) -> ImportPageOut:
     """The imports that were ever asked for, newest first."""
     return ImportPageOut.of(service.store.jobs.page(JobKind.IMPORT, limit, cursor), str(service.store.uploads))

@@ -98,7 +98,7 @@ def no_number(text: object) -> object:
 def list_items(
     service: RunningService,
     limit: Annotated[int, Query(description="How many items to return.", ge=1, le=WINDOW)] = 100,
-    cursor: Annotated[str, Query(description='"next" of the page before.', json_schema_extra=CURSOR)] = "",
+    cursor: Annotated[str, Query(description='"next_cursor" of the page before.', json_schema_extra=CURSOR)] = "",
     source: Annotated[str | None, Query(description="Only those that come from this source.")] = None,
     since: Annotated[
         datetime | None, BeforeValidator(no_number), Query(description="Only those that changed at this time or later.")

@@ -23,7 +23,7 @@ from vitrina.search.reranking.fusion import logit
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.reranking.prompts import statement_of, values_to_try
 from vitrina.search.reranking.verdicts import conflict, resolved, shown_probabilities, verdict_of
-from vitrina.search.types.answer import RerankState
+from vitrina.search.types.answer import RerankStatus
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import StoredItem
@@ -60,16 +60,16 @@ class BatchAnswers:
         for keys, statements in calls([question for question in dict.fromkeys(questions) if question not in self._yes]):
             states = self._call(keys, statements)
             if len(keys) > 1:
-                broken = [key for key in keys if states[key] is RerankState.FAILED]
+                broken = [key for key in keys if states[key] is RerankStatus.FAILED]
                 states |= {key: self._call([key], statements)[key] for key in broken}
-            self.unreadable |= {key for key, state in states.items() if state is RerankState.NOT_ASKED}
+            self.unreadable |= {key for key, state in states.items() if state is RerankStatus.NOT_ASKED}
             self.failed |= {key for key, state in states.items() if state in UNANSWERED}
 
     def about(self, key: str, statements: Iterable[str]) -> dict[str, float]:
         """Return P(yes) of each statement about one image, NaN without an answer."""
         return {statement: self._yes.get((key, statement), math.nan) for statement in statements}
 
-    def _call(self, keys: Sequence[str], statements: Sequence[str]) -> dict[str, RerankState]:
+    def _call(self, keys: Sequence[str], statements: Sequence[str]) -> dict[str, RerankStatus]:
         deadline = Deadline.within(QUESTION_S * len(keys) * len(statements))
         asked = self._client.judge_items([self._items[key] for key in keys], statements, self._images, deadline)
         if self._client.is_circuit_open:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vitrina.search.encoders.batching import ComputeSlots
 from vitrina.search.reranking.base import Deadline, JudgesPairs, Pair, Probabilities, RerankCandidate
-from vitrina.search.types.answer import RerankState
+from vitrina.search.types.answer import RerankStatus
 from vitrina.search.types.errors import RerankerError
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Batcher:
 
     def judge(
         self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
-    ) -> tuple[Probabilities, RerankState]:
+    ) -> tuple[Probabilities, RerankStatus]:
         """P(yes), shape (n candidates, n statements), NaN where there is no answer, and why: late, or failed if the
         model gave none. Blocks until the deadline at most.
 
@@ -132,7 +132,7 @@ class Batcher:
         if not question.n_begun and not question.ended.is_set():
             raise BusyError
         is_late = question.n_left or question.n_open or not deadline.seconds_left
-        return answers, RerankState.LATE if is_late else RerankState.FAILED
+        return answers, RerankStatus.LATE if is_late else RerankStatus.FAILED
 
     def close(self) -> None:
         """Judge nothing more; what waits is told so. Closing twice is fine."""

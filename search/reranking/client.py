@@ -27,7 +27,7 @@ from vitrina.search.reranking.base import (
     key_of,
 )
 from vitrina.search.reranking.batching import CHECK_S, Batcher, BusyError, checked
-from vitrina.search.types.answer import RerankState
+from vitrina.search.types.answer import RerankStatus
 from vitrina.search.types.item import StoredItem
 
 MAX_FAILURES = 5
@@ -109,14 +109,14 @@ EARLY = 0.6
 been time for another batch."""
 
 NOTES = {
-    RerankState.RERANKED: "",
-    RerankState.NOT_ASKED: "",
-    RerankState.JUDGED: "Each hit was checked. The order stays as it was, which such checks do not improve here.",
-    RerankState.LATE: "The reranker was not done by the deadline.",
-    RerankState.BUSY: "The reranker has too much to do at the moment; try again in a while.",
-    RerankState.FAILED: "The reranker failed.",
+    RerankStatus.RERANKED: "",
+    RerankStatus.NOT_ASKED: "",
+    RerankStatus.JUDGED: "Each hit was checked. The order stays as it was, which such checks do not improve here.",
+    RerankStatus.LATE: "The reranker was not done by the deadline.",
+    RerankStatus.BUSY: "The reranker has too much to do at the moment; try again in a while.",
+    RerankStatus.FAILED: "The reranker failed.",
 }
-UNANSWERED = (RerankState.FAILED, RerankState.LATE, RerankState.BUSY)
+UNANSWERED = (RerankStatus.FAILED, RerankStatus.LATE, RerankStatus.BUSY)
 """The states of hits that should have been judged and were not, the worst first."""
 
 CIRCUIT_OPEN = "The reranker failed several times in a row and is left alone for a while."
@@ -134,7 +134,7 @@ class ScoredStatements:
     answers are missing, empty where none is."""
 
     probabilities: Probabilities
-    states: tuple[RerankState, ...]
+    states: tuple[RerankStatus, ...]
     note: str = ""
 
 
@@ -207,7 +207,7 @@ class RerankClient:
         if not missing.any():
             return scored(known, {})
         if not self._breaker.admits():
-            return scored(known, dict.fromkeys(range(len(keys)), RerankState.FAILED), CIRCUIT_OPEN)
+            return scored(known, dict.fromkeys(range(len(keys)), RerankStatus.FAILED), CIRCUIT_OPEN)
         rows = [row for row in range(len(keys)) if missing[row].any()]
         columns = [column for column in range(len(statements)) if missing[:, column].any()]
         candidates = {row: candidate_of(keys[row]) for row in rows}
@@ -216,7 +216,7 @@ class RerankClient:
         for row, answer in zip(visible, answers, strict=True):
             known[row, columns] = np.where(np.isnan(answer), known[row, columns], answer)
         without_image = {
-            row: RerankState.NOT_ASKED
+            row: RerankStatus.NOT_ASKED
             for row, candidate in candidates.items()
             if candidate is None or candidate.is_blank
         }
@@ -252,23 +252,23 @@ class RerankClient:
 
     def _call(
         self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
-    ) -> tuple[Probabilities, RerankState]:
+    ) -> tuple[Probabilities, RerankStatus]:
         """P(yes), shape (n candidates, n statements), and what a missing answer means. Reports to the breaker."""
         answers = np.full((len(candidates), len(statements)), np.nan, np.float32)
-        fault = RerankState.LATE
+        fault = RerankStatus.LATE
         if candidates and deadline.seconds_left:
             try:
                 answers, fault = self._ask(candidates, statements, deadline)
             except OutOfTimeError:
-                fault = RerankState.LATE
+                fault = RerankStatus.LATE
             except BusyError:
-                fault = RerankState.BUSY
+                fault = RerankStatus.BUSY
             except Exception:
                 log.warning("The reranker %s failed", self.reranker.identity.name, exc_info=True)
-                fault = RerankState.FAILED
+                fault = RerankStatus.FAILED
         if not np.isnan(answers).all():
             self._breaker.succeeded()
-        elif fault is not RerankState.FAILED or deadline.is_cancelled or all(each.is_blank for each in candidates):
+        elif fault is not RerankStatus.FAILED or deadline.is_cancelled or all(each.is_blank for each in candidates):
             self._breaker.undecided()
         else:
             self._breaker.failed()
@@ -276,7 +276,7 @@ class RerankClient:
 
     def _ask(
         self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
-    ) -> tuple[Probabilities, RerankState]:
+    ) -> tuple[Probabilities, RerankStatus]:
         """The same, from the model in batches or from a call of its own. Raises OutOfTimeError, BusyError, and what the
         reranker raises."""
         if self._batcher is not None:
@@ -284,7 +284,7 @@ class RerankClient:
         had_s = deadline.seconds_left
         call = self._judging.submit(self._judge, candidates, statements, deadline.sooner(HEADROOM))
         answers = result_by(deadline, call)
-        return answers, RerankState.FAILED if deadline.seconds_left > EARLY * had_s else RerankState.LATE
+        return answers, RerankStatus.FAILED if deadline.seconds_left > EARLY * had_s else RerankStatus.LATE
 
     def _judge(
         self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
@@ -315,12 +315,12 @@ class RerankClient:
         return answers
 
 
-def scored(probabilities: Probabilities, faults: dict[int, RerankState], note: str = "") -> ScoredStatements:
+def scored(probabilities: Probabilities, faults: dict[int, RerankStatus], note: str = "") -> ScoredStatements:
     """Rows with every answer are reranked; ``faults`` has the states of others, by row."""
     gaps = [row for row in range(len(probabilities)) if np.isnan(probabilities[row]).any()]
-    states = tuple(faults[row] if row in gaps else RerankState.RERANKED for row in range(len(probabilities)))
-    worst = next((state for state in UNANSWERED if state in states), RerankState.RERANKED)
-    return ScoredStatements(probabilities, states, note if note and worst is RerankState.FAILED else NOTES[worst])
+    states = tuple(faults[row] if row in gaps else RerankStatus.RERANKED for row in range(len(probabilities)))
+    worst = next((state for state in UNANSWERED if state in states), RerankStatus.RERANKED)
+    return ScoredStatements(probabilities, states, note if note and worst is RerankStatus.FAILED else NOTES[worst])
 
 
 def result_by(deadline: Deadline, call: Future[Given]) -> Given:

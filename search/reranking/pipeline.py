@@ -29,7 +29,7 @@ from vitrina.search.types.answer import (
     Explained,
     Hit,
     Reranked,
-    RerankState,
+    RerankStatus,
     Retrieved,
     Stopwatch,
 )
@@ -62,14 +62,16 @@ class UnavailableReranker:
     """Stands for a reranker that is not open (yet): answers keep retrieval's order, and say why."""
 
     name: str
-    state: RerankState
+    state: RerankStatus
     note: str
 
     def rerank(self, parsed: ParsedQuery, candidates: Answer, options: RerankOptions) -> AnswerStream:
         """Two events with the same order."""
         retrieved = paged(retrieved_by(candidates, self.name), parsed.query)
-        hits = tuple(replace(hit, rerank=self.state) if hit.rank <= options.top else hit for hit in retrieved.hits)
-        final = replace(retrieved, hits=hits, rerank=self.state, rerank_note=self.note)
+        hits = tuple(
+            replace(hit, rerank_status=self.state) if hit.rank <= options.top else hit for hit in retrieved.hits
+        )
+        final = replace(retrieved, hits=hits, rerank_status=self.state, rerank_note=self.note)
         return AnswerStream(iter((Retrieved(retrieved), Reranked(final))))
 
 
@@ -212,7 +214,7 @@ def merged(answer: Answer, hit_verdicts: HitVerdicts) -> Answer:
     """The answer in its new order, its hits with their verdicts; certain hits keep their places."""
     judged = np.array(
         [
-            state is RerankState.RERANKED and not hit.certain
+            state is RerankStatus.RERANKED and not hit.certain
             for hit, state in zip(answer.hits, hit_verdicts.states, strict=True)
         ],
         np.bool_,
@@ -222,8 +224,12 @@ def merged(answer: Answer, hit_verdicts: HitVerdicts) -> Answer:
     ranks = [hit.rank for hit in answer.hits]  # with gaps where an item went away meanwhile
     hits = tuple(
         replace(
-            answer.hits[at], rank=rank, score=score, verdicts=hit_verdicts.verdicts[at], rerank=hit_verdicts.states[at]
+            answer.hits[at],
+            rank=rank,
+            score=score,
+            verdicts=hit_verdicts.verdicts[at],
+            rerank_status=hit_verdicts.states[at],
         )
         for at, rank, score in zip(order.tolist(), ranks, shown.tolist(), strict=True)
     )
-    return replace(answer, hits=hits, rerank=overall(hit_verdicts.states), rerank_note=hit_verdicts.note)
+    return replace(answer, hits=hits, rerank_status=overall(hit_verdicts.states), rerank_note=hit_verdicts.note)

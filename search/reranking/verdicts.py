@@ -13,7 +13,7 @@ from vitrina.search.reranking.catalog_evidence import NOTHING, CatalogEvidence, 
 from vitrina.search.reranking.client import NOTES, RerankClient, ScoredStatements
 from vitrina.search.reranking.fusion import FusionWeights, RerankEvidence, Scores, probability
 from vitrina.search.reranking.prompts import Statements, statement_of, statements_of, values_to_try
-from vitrina.search.types.answer import Hit, RerankState, Shown, Stopwatch
+from vitrina.search.types.answer import Hit, RerankStatus, Shown, Stopwatch
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import has_words
 from vitrina.search.types.requirement import Evidence, Requirement, Status, Verdict
@@ -116,7 +116,7 @@ class HitVerdicts:
     """
 
     verdicts: tuple[tuple[Verdict, ...], ...]
-    states: tuple[RerankState, ...]
+    states: tuple[RerankStatus, ...]
     totals: Scores
     conflicts: frozenset[tuple[Shown, int]]
     note: str = ""
@@ -172,7 +172,7 @@ class VerdictBuilder:
             evidence = rerank_evidence(hits, self.requirements, self.statements, scored.probabilities, catalog)
             totals = weights.totals(weights.features(evidence))
             states = states_of(scored.states, weights.can_move(evidence).tolist())
-            note = scored.note or (NOTES[RerankState.JUDGED] if overall(states) is RerankState.JUDGED else "")
+            note = scored.note or (NOTES[RerankStatus.JUDGED] if overall(states) is RerankStatus.JUDGED else "")
         return HitVerdicts(verdicts, states, totals, conflicts, note)
 
     def resolve_conflicts(
@@ -205,7 +205,7 @@ class VerdictBuilder:
         """P(yes) of the query's statements about all hits, NaN for those that the reranker does not judge."""
         statements = self.statements.asked
         yes = np.full((len(hits), len(statements)), np.nan, np.float32)
-        states = [RerankState.NOT_ASKED] * len(hits)
+        states = [RerankStatus.NOT_ASKED] * len(hits)
         judged = {row: hit for row, hit in enumerate(hits[:top]) if key_of(hit.stored) is not None}
         if not judged or not statements:
             return ScoredStatements(yes, tuple(states), NOTHING_TO_RERANK if statements else NOTHING_TO_ASK)
@@ -267,20 +267,26 @@ def rerank_evidence(
     )
 
 
-def states_of(states: Sequence[RerankState], can_move: Sequence[bool]) -> tuple[RerankState, ...]:
+def states_of(states: Sequence[RerankStatus], can_move: Sequence[bool]) -> tuple[RerankStatus, ...]:
     """The states of hits, those that were judged and cannot be moved by it told apart."""
     return tuple(
-        RerankState.JUDGED if state is RerankState.RERANKED and not movable else state
+        RerankStatus.JUDGED if state is RerankStatus.RERANKED and not movable else state
         for state, movable in zip(states, can_move, strict=True)
     )
 
 
-def overall(states: Sequence[RerankState]) -> RerankState:
+def overall(states: Sequence[RerankStatus]) -> RerankStatus:
     """The state of an answer: reranked if any hit was."""
-    for state in (RerankState.RERANKED, RerankState.FAILED, RerankState.LATE, RerankState.BUSY, RerankState.JUDGED):
+    for state in (
+        RerankStatus.RERANKED,
+        RerankStatus.FAILED,
+        RerankStatus.LATE,
+        RerankStatus.BUSY,
+        RerankStatus.JUDGED,
+    ):
         if state in states:
             return state
-    return RerankState.NOT_ASKED
+    return RerankStatus.NOT_ASKED
 
 
 def shown_probabilities(

@@ -196,7 +196,7 @@ class Retriever:
             hits = self._with_twins(hits, found.twins)
         return Answer(
             hits=hits,
-            total_considered=total,
+            n_candidates=total,
             no_good_match=found.no_good_match,
             encoder=self._encoder.name,
             timings_ms=watch.timings_ms(),

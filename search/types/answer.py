@@ -27,10 +27,10 @@ class Signals:
     words: float
 
 
-class RerankState(StrEnum):
+class RerankStatus(StrEnum):
     """Whether a hit, or a whole answer, was reranked."""
 
-    NOT_ASKED = "not asked"
+    NOT_ASKED = "not_asked"
     """No reranking was requested, or the hit ranks below those that are reranked, or it has no image."""
     RERANKED = "reranked"
     """Judged, and the answers could change its place."""
@@ -70,7 +70,7 @@ class Hit:
     confidence: float | None = None
     certain: bool = False
     verdicts: tuple[Verdict, ...] = ()
-    rerank: RerankState = RerankState.NOT_ASKED
+    rerank_status: RerankStatus = RerankStatus.NOT_ASKED
     retrieval_rank: int | None = None
     explanation: Explanation | None = None
     variant: int | None = None
@@ -89,22 +89,22 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``total_considered`` counts the items that were ranked, less those under the query's ``min_confidence``, and less
+    """``n_candidates`` counts the items that were ranked, less those under the query's ``min_confidence``, and less
     the ``n_collapsed`` for which a twin of theirs stands;
     ``timings_ms`` has each stage and the ``total``.
 
-    ``rerank`` is reranked if at least one candidate was; ``reranker`` names the model, None if no reranking was
+    ``rerank_status`` is reranked if at least one candidate was; ``reranker`` names the model, None if no reranking was
     requested; ``rerank_note`` tells people why not all of it was done. ``requirements`` are those of the query.
     ``corrected`` has, by words of the query that no item has, the catalog's words that were taken in their place.
     """
 
     hits: tuple[Hit, ...]
-    total_considered: int
+    n_candidates: int
     no_good_match: bool
     encoder: str
     timings_ms: Mapping[str, float]
     requirements: tuple[Requirement, ...] = ()
-    rerank: RerankState = RerankState.NOT_ASKED
+    rerank_status: RerankStatus = RerankStatus.NOT_ASKED
     reranker: str | None = None
     rerank_note: str = ""
     n_collapsed: int = 0
@@ -147,7 +147,8 @@ class Retrieved:
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """The answer in its final order, its hits with verdicts; ``answer.rerank`` says whether the reranker answered."""
+    """The answer in its final order, its hits with verdicts; ``answer.rerank_status`` says whether the reranker
+    answered."""
 
     answer: Answer
 

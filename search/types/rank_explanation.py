@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from vitrina.search.types.answer import RerankState
+from vitrina.search.types.answer import RerankStatus
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.requirement import Requirement, Verdict
 from vitrina.search.types.trust import Part
@@ -17,12 +17,12 @@ class Placement(StrEnum):
 
     HIT = "hit"
     """Among the hits of the page that was asked for."""
-    OTHER_PAGE = "other page"
-    NOT_A_CANDIDATE = "not a candidate"
+    OTHER_PAGE = "other_page"
+    NOT_A_CANDIDATE = "not_a_candidate"
     """Others were closer in every way, and only those are ranked."""
-    NOT_RELEVANT = "not relevant"
+    NOT_RELEVANT = "not_relevant"
     """The hits are sorted by something else than relevance, which is only done with relevant ones."""
-    BELOW_MIN_CONFIDENCE = "below min_confidence"
+    BELOW_MIN_CONFIDENCE = "below_min_confidence"
     FILTERED = "filtered"
     """It fails a filter."""
     EXCLUDED = "excluded"
@@ -39,7 +39,7 @@ class PartRank:
     """One part of an item's score: its ``score`` in it, and its ``rank`` among the candidates by that alone, equal ones
     sharing the best, None for one that has nothing of it.
 
-    ``contribution`` is what it adds to the total, weighted; ``lead`` is by how much more it adds to the total of the
+    ``contribution`` is what it adds to the total, weighted; ``gap`` is by how much more it adds to the total of the
     item at the end of the page, in whose place this one is not (below 0 where this one has more).
     """
 
@@ -47,7 +47,7 @@ class PartRank:
     score: float
     rank: int | None
     contribution: float
-    lead: float
+    gap: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class RankExplanation:
     ``retrieval_rank`` is the one before reranking, None without reranking. ``score`` and ``confidence`` are a hit's.
     ``parts`` are those that count for this query, and ``penalty`` is what was taken from the total since the item has
     what is to be avoided, ``avoided``. ``words`` has the words that were searched for, and whether the item holds each,
-    in whatever form. ``verdicts`` has one for each requirement, by the photo too if ``rerank`` is reranked.
+    in whatever form. ``verdicts`` has one for each requirement, by the photo too if ``rerank_status`` is reranked.
     """
 
     stored: StoredItem
@@ -90,6 +90,6 @@ class RankExplanation:
     failed_filters: tuple[FailedFilter, ...] = ()
     requirements: tuple[Requirement, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
-    rerank: RerankState = RerankState.NOT_ASKED
+    rerank_status: RerankStatus = RerankStatus.NOT_ASKED
     reranker: str | None = None
     rerank_note: str = ""

@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.api.conftest import Vitrina
 from tests.fakes import FakeEncoder
-from vitrina.api.cli import current_names
-from vitrina.api.cli.console import RETIRED_OPTIONS
-from vitrina.search.store.store import Store
 
 COMMANDS = {
     *("index", "search", "explain", "serve", "items", "duplicates", "status", "delete", "rebuild"),
@@ -77,20 +73,6 @@ def test_each_help_lists_every_option(command: str, options: str, vitrina: Vitri
     status, printed, _ = vitrina(*command.split(), "--help")
     assert status == 0
     assert set(re.findall(r"--[a-z-]+", printed)) >= {"--store", *options.split()}
-
-
-@pytest.mark.parametrize(("old", "new"), RETIRED_OPTIONS.items())
-def test_a_retired_option_is_renamed_up_to_a_double_dash(old: str, new: str) -> None:
-    assert current_names(["command", f"{old}=1", "--", old]) == ["command", f"{new}=1", "--", old]
-
-
-@pytest.mark.usefixtures("store")
-def test_the_old_name_of_the_store_option_finds_the_store(vitrina: Vitrina, store: Store, tmp_path: Path) -> None:
-    moved = store.folder.rename(tmp_path / "moved")
-    status, printed, complaint = vitrina("status", "--home", str(moved))
-    assert status == 0
-    assert str(moved) in printed
-    assert complaint == "--home is deprecated and will be removed in the next version; use --store.\n"
 
 
 def test_a_source_that_cannot_be_read_has_an_exit_status_of_its_own(vitrina: Vitrina) -> None:

@@ -17,8 +17,10 @@ def test_it_lists_what_shows_one_photo(vitrina: Vitrina, tmp_path: Path) -> None
     vitrina("index", str(catalog))
     status, table, _ = vitrina("duplicates")
     assert status == 0
-    assert "1 groups of 2 items" in table
-    (group,) = json.loads(vitrina("duplicates", "--json")[1])
+    assert "1 group of 2 items" in table
+    as_json = json.loads(vitrina("duplicates", "--json")[1])
+    assert (as_json["total"], as_json["n_items"]) == (1, 2)
+    (group,) = as_json["groups"]
     assert group["is_exact"]
     assert [item["sku"] for item in group["items"]] == ["1", "2"]
     _, _, note = vitrina("search", "red mug")

@@ -68,7 +68,7 @@ def test_a_hit_and_an_item_that_is_none_are_explained(client: TestClient) -> Non
     assert first["words"] == {"shirt": True}
     assert last["sentence"].startswith(f"It is {len(found)}th of ")
     assert last["verdicts"][0]["status"] == "contradicted"
-    assert (first["reranked"], first["reranker"]) == ("not_asked", None)
+    assert (first["rerank_status"], first["reranker"]) == ("not_asked", None)
 
 
 def test_a_text_alone_is_a_query_and_images_and_filters_belong_to_one(client: TestClient) -> None:
@@ -119,11 +119,11 @@ def test_an_unknown_value_of_a_filter_is_an_error_as_in_a_search(client: TestCli
 def test_the_photo_is_judged_where_a_reranker_is_ready(judging: TestClient) -> None:
     asked = {"text": "white boots", "limit": 1}
     by_photo = explained(judging, asked, "item-7")
-    assert (by_photo["reranked"], by_photo["reranker"]) == ("reranked", "simple eyes")
+    assert (by_photo["rerank_status"], by_photo["reranker"]) == ("reranked", "simple eyes")
     assert by_photo["verdicts"][0]["evidence"] == "both"
     assert by_photo["retrieval_rank"] is None
     by_listing = explained(judging, {**asked, "rerank": False}, "item-7")
-    assert (by_listing["reranked"], by_listing["verdicts"][0]["evidence"]) == ("not_asked", "field")
+    assert (by_listing["rerank_status"], by_listing["verdicts"][0]["evidence"]) == ("not_asked", "field")
 
 
 def test_a_reranked_search_is_explained_by_its_final_rank(judging: TestClient) -> None:
@@ -137,7 +137,7 @@ def test_a_reranked_search_is_explained_by_its_final_rank(judging: TestClient) -
 
 def test_without_an_open_reranker_the_listing_is_judged_and_the_answer_says_so(blind: TestClient) -> None:
     answer = explained(blind, "white boots", "item-7")
-    assert answer["reranked"] == "failed"
+    assert answer["rerank_status"] == "failed"
     assert "could not be opened" in answer["rerank_note"]
     assert answer["verdicts"][0]["evidence"] == "field"
 

@@ -276,9 +276,9 @@ def test_the_history_is_paged_newest_first(client: TestClient) -> None:
     first = client.get("/v1/imports?limit=2").json()
     assert [each["id"] for each in first["imports"]] == started[:0:-1]
     assert first["total"] == 3
-    second = client.get(f"/v1/imports?limit=2&cursor={first['next']}").json()
+    second = client.get(f"/v1/imports?limit=2&cursor={first['next_cursor']}").json()
     assert [each["id"] for each in second["imports"]] == started[:1]
-    assert second["next"] is None
+    assert second["next_cursor"] is None
     assert client.get("/v1/imports/999").status_code == 404
     assert client.get(f"/v1/imports/{2**64}").status_code == 422
 

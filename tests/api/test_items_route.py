@@ -54,14 +54,14 @@ def test_an_unknown_field_is_refused_with_those_that_there_are(
 
 def test_paging_through_all_items(client: TestClient, store: Store) -> None:
     first = client.get("/v1/items", params={"limit": 25}).json()
-    rest = client.get("/v1/items", params={"limit": 25, "cursor": first["next"]}).json()
+    rest = client.get("/v1/items", params={"limit": 25, "cursor": first["next_cursor"]}).json()
     skus = [item["sku"] for page in (first, rest) for item in page["items"]]
-    assert (first["total"], rest["next"]) == (N_PRODUCTS, None)
+    assert (first["total"], rest["next_cursor"]) == (N_PRODUCTS, None)
     assert sorted(skus) == sorted(stored.item.sku for stored in store.catalog.all_items())
     (source,) = first["sources"]
     assert {item["source"] for item in first["items"]} == {source}
     client.put("/v1/items/pot", json={"title": "Pot"})
-    last = client.get("/v1/items", params={"limit": 25, "cursor": first["next"]}).json()["items"][-1]
+    last = client.get("/v1/items", params={"limit": 25, "cursor": first["next_cursor"]}).json()["items"][-1]
     assert (last["sku"], last["source"]) == ("pot", None)
     since = client.get("/v1/items", params={"since": last["changed_at"]}).json()
     assert [item["sku"] for item in since["items"]] == ["pot"]
@@ -270,7 +270,7 @@ def test_images_by_size(client: TestClient, store: Store) -> None:
 
 def test_health_and_openapi(client: TestClient) -> None:
     assert client.get("/healthz").json()["status"] == "ok"
-    ready = {"status": "ready", "items": N_PRODUCTS, "encoder": "fake", "reranker": None, "changes_behind": 0}
+    ready = {"status": "ready", "n_items": N_PRODUCTS, "encoder": "fake", "reranker": None, "changes_behind": 0}
     assert client.get("/readyz").json() == ready
     schema = client.get("/openapi.json").json()
     assert "SearchRequest" in schema["components"]["schemas"]

@@ -39,7 +39,7 @@ from vitrina.search.images.memory import MAX_TOTAL_BYTES, MEMORY
 from vitrina.search.reranking.base import Deadline
 from vitrina.search.reranking.client import NOTES
 from vitrina.search.store.store import Store
-from vitrina.search.types.answer import RerankState
+from vitrina.search.types.answer import RerankStatus
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def held_up(client: TestClient, model: ColourReranker, n: int) -> Iterator[None]
             release.set()
             model.before = lambda deadline: None
         for each in asked:
-            assert each.result(60)["reranked"] == "reranked"
+            assert each.result(60)["rerank_status"] == "reranked"
 
 
 def post(client: TestClient, text: str) -> dict[str, Any]:
@@ -78,17 +78,17 @@ def test_more_reranked_answers_than_there_is_room_for_are_busy(shop: Store, monk
         with held_up(client, model, 2):
             plain = client.post("/v1/search", json={"text": "white boots"}).json()
             answer = post(client, "white boots")
-            assert (answer["reranked"], answer["rerank_note"]) == ("busy", NOTES[RerankState.BUSY])
+            assert (answer["rerank_status"], answer["rerank_note"]) == ("busy", NOTES[RerankStatus.BUSY])
             assert [hit["sku"] for hit in answer["hits"]] == [hit["sku"] for hit in plain["hits"]]
-            assert {hit["reranked"] for hit in answer["hits"]} == {"busy"}
+            assert {hit["rerank_status"] for hit in answer["hits"]} == {"busy"}
             sent = client.post("/v1/search", json=BODY, headers=STREAM).raise_for_status()
             events = list(events_in(sent.text.splitlines()))
             assert [name for name, _ in events] == ["retrieved", "reranked", "done"]
-            assert events[1][1]["reranked"] == "busy"
+            assert events[1][1]["rerank_status"] == "busy"
             explained = client.post("/v1/explain", json={"query": {"text": "white boots"}, "sku": "item-1"})
-            assert explained.raise_for_status().json()["reranked"] == "busy"
+            assert explained.raise_for_status().json()["rerank_status"] == "busy"
         for _ in range(3):  # the room is free again, after streams and after answers
-            assert post(client, "white boots")["reranked"] == "reranked"
+            assert post(client, "white boots")["rerank_status"] == "reranked"
             client.post("/v1/search", json=BODY, headers=STREAM).raise_for_status()
 
 
@@ -111,17 +111,17 @@ def test_what_cannot_be_begun_by_its_deadline_is_refused_then(shop: Store) -> No
             assert refused.headers["retry-after"] == "1"
         threading.Timer(0.2, release.set).start()
         hasty = {**DEADLINE, "rerank": {"deadline_ms": 1, "explain": 0}}
-        assert client.post("/v1/search", json=hasty).raise_for_status().json()["reranked"] == "late"
+        assert client.post("/v1/search", json=hasty).raise_for_status().json()["rerank_status"] == "late"
         release.clear()
         waiting += [threads.submit(release.wait, 30) for _ in range(threads._max_workers)]
         threading.Timer(0.7, release.set).start()
         patient = {**DEADLINE, "rerank": {"deadline_ms": 500, "explain": 1, "explain_ms": 20_000}}
         answer = client.post("/v1/search", json=patient).raise_for_status().json()
-        assert answer["reranked"] == "late"
+        assert answer["rerank_status"] == "late"
         assert answer["hits"][0]["explanation"]
         assert all(each.result(10) for each in waiting)
         assert model.asked == []
-        assert client.post("/v1/search", json=BODY).json()["reranked"] == "reranked"
+        assert client.post("/v1/search", json=BODY).json()["rerank_status"] == "reranked"
 
 
 def test_what_has_a_deadline_waits_for_no_search_without_one(shop: Store) -> None:
@@ -132,7 +132,7 @@ def test_what_has_a_deadline_waits_for_no_search_without_one(shop: Store) -> Non
         release = threading.Event()
         waiting = [ThreadPoolExecutor.submit(threads, release.wait, 30) for _ in range(threads._max_workers)]
         plain = clients.submit(search, client)
-        assert post(client, "white boots")["reranked"] == "reranked"
+        assert post(client, "white boots")["rerank_status"] == "reranked"
         assert not plain.done()
         release.set()
         assert plain.result(30).status_code == 200

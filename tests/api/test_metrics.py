@@ -58,7 +58,7 @@ def test_metrics_count_requests_stages_reranking_cache_and_errors(reranking_stor
     assert found['vitrina_requests_total{"method": "any", "route": "none", "status": "404"}'] == 1
     assert found['vitrina_search_stage_seconds_count{"stage": "total"}'] == 4
     assert found['vitrina_search_stage_seconds_count{"stage": "vectors"}'] == 4
-    assert found['vitrina_reranked_answers_total{"state": "reranked"}'] == 3
+    assert found['vitrina_reranked_answers_total{"status": "reranked"}'] == 3
     assert found['vitrina_cache_reads_total{"cache": "scores", "result": "miss"}'] > 0
     assert found['vitrina_cache_reads_total{"cache": "scores", "result": "hit"}'] > 0
     assert found['vitrina_errors_total{"code": "not_found"}'] == 2

@@ -71,7 +71,7 @@ def test_keys_are_shown_nowhere(caplog: pytest.LogCaptureFixture, store: Store) 
     reranking = BackgroundReranker.from_settings(given, store)
     assert reranking is not None
     with reranking:
-        assert tried(reranking).problem is not None
+        assert tried(reranking).error is not None
     assert SECRET not in f"{given!r} {given} {given.model_dump_json()} {reranking.status} {caplog.text}"
     with pytest.raises(ValidationError) as caught:
         settings(reranker_key=[SECRET], device=SECRET)

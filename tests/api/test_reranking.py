@@ -34,7 +34,6 @@ BODY: dict[str, object] = {
 }
 STREAM = {"Accept": "text/event-stream"}
 SECRET = "sk-never-shown-9f2"
-OLD_NAMES = {"standing": "status", "listed": "catalog_value", "seen": "image_value"}
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +84,7 @@ def streamed(client: TestClient, body: dict[str, object]) -> list[Sent]:
 
 def test_one_answer_has_verdicts_explanations_and_the_state_of_each_hit(client: TestClient) -> None:
     answer = client.post("/v1/search", json=BODY).raise_for_status().json()
-    assert (answer["reranked"], answer["reranker"], answer["rerank_note"]) == ("reranked", "simple eyes", "")
+    assert (answer["rerank_status"], answer["reranker"], answer["rerank_note"]) == ("reranked", "simple eyes", "")
     assert [each["name"] for each in answer["requirements"]] == ["colour: white", "article: boots"]
     assert answer["timings_ms"].keys() >= {"vectors", "judge", "verdicts", "explain", "total"}
     first = answer["hits"][0]
@@ -93,15 +92,13 @@ def test_one_answer_has_verdicts_explanations_and_the_state_of_each_hit(client: 
     assert set(colour) == {
         *("requirement", "field", "words", "wanted", "status", "probability"),
         *("evidence", "catalog_value", "image_value", "disagreement"),
-        *OLD_NAMES,
     }
-    assert {old: colour[old] for old in OLD_NAMES} == {old: colour[new] for old, new in OLD_NAMES.items()}
     assert (colour["requirement"], colour["status"], colour["evidence"]) == ("colour: white", "met", "both")
     assert (article["field"], article["words"], article["wanted"]) == ("article", "boots", True)
     assert [hit["explanation"] is not None for hit in answer["hits"]] == [True] * 3 + [False] * 7
     assert first["explanation"]["written_by"] == "template"
     assert "white" in first["explanation"]["text"].lower()
-    assert {hit["reranked"] for hit in answer["hits"] if hit["image_url"]} == {"reranked"}
+    assert {hit["rerank_status"] for hit in answer["hits"] if hit["image_url"]} == {"reranked"}
     assert all(hit["retrieval_rank"] for hit in answer["hits"])
 
 
@@ -118,7 +115,7 @@ def test_the_stream_has_the_same_in_events(client: TestClient) -> None:
     assert [name for name, _ in sent] == ["retrieved", "reranked", *["explanation"] * 3, "done"]
     retrieved, reranked, *explanations, done = (data for _, data in sent)
     assert skus(retrieved) == skus(plain)
-    assert retrieved["reranked"] == "not_asked"
+    assert retrieved["rerank_status"] == "not_asked"
     final = client.post("/v1/search", json=BODY).json()
     assert skus(reranked) == skus(final)
     assert [(each["rank"], each["sku"]) for each in explanations] == list(enumerate(skus(final)[:3], start=1))
@@ -136,7 +133,7 @@ def test_a_stream_without_reranking_is_retrieved_and_done(client: TestClient, re
 )
 def test_switched_off_for_a_query(client: TestClient, reranker: ColourReranker, body: dict[str, object]) -> None:
     answer = client.post("/v1/search", json=body).raise_for_status().json()
-    assert (answer["reranked"], answer["reranker"]) == ("not_asked", None)
+    assert (answer["rerank_status"], answer["reranker"]) == ("not_asked", None)
     assert [each["name"] for each in answer["requirements"]] == ["article: boots"]
     assert all(hit["verdicts"] == [] and hit["retrieval_rank"] is None for hit in answer["hits"])
     assert reranker.asked == []
@@ -155,14 +152,14 @@ def test_what_a_request_leaves_open_is_the_services_default(
     ):
         tried(reranking)
         answer = client.post("/v1/search", json={"text": "white boots", **fields}).raise_for_status().json()
-    assert answer["reranked"] == "reranked"
+    assert answer["rerank_status"] == "reranked"
     assert sum(hit["explanation"] is not None for hit in answer["hits"]) == n_explained
 
 
 def test_a_form_takes_them_as_json(client: TestClient) -> None:
     form = {"text": (None, "white boots"), "rerank": (None, '{"deadline_ms": 20000}'), "explain": (None, "1")}
     answer = client.post("/v1/search", files=form).raise_for_status().json()
-    assert answer["reranked"] == "reranked"
+    assert answer["rerank_status"] == "reranked"
     assert answer["hits"][0]["explanation"]
 
 
@@ -209,9 +206,9 @@ def test_a_late_or_broken_reranker_leaves_the_retrievals_order(
     reranker.before = before
     answer = client.post("/v1/search", json={"text": "white boots", "rerank": {"deadline_ms": 200}}).json()
     assert skus(answer) == skus(plain)
-    assert answer["reranked"] == state
+    assert answer["rerank_status"] == state
     assert says in answer["rerank_note"]
-    assert {hit["reranked"] for hit in answer["hits"]} <= {state, "not_asked"}
+    assert {hit["rerank_status"] for hit in answer["hits"]} <= {state, "not_asked"}
     assert answer["hits"][0]["explanation"]["written_by"] == "template"
     assert answer["hits"][0]["verdicts"][0]["evidence"] == "field"
 
@@ -228,13 +225,13 @@ def test_a_reranker_that_cannot_be_opened_leaves_search_working_and_says_why(
         plain = client.post("/v1/search", json={"text": "white boots"}).json()
         answer = client.post("/v1/search", json=BODY).raise_for_status().json()
         assert skus(answer) == skus(plain)
-        assert (answer["reranked"], answer["reranker"]) == ("failed", "eyes at a host")
+        assert (answer["rerank_status"], answer["reranker"]) == ("failed", "eyes at a host")
         assert "/readyz says why" in answer["rerank_note"]
         assert [name for name, _ in streamed(client, BODY)] == ["retrieved", "reranked", "done"]
         shown = client.get("/readyz").raise_for_status().json()["reranker"]
         assert shown["status"] == "failed"
-        assert shown["problem"].startswith("The reranker at shop.example")
-        assert shown["remedy"] == "Set VITRINA_RERANKER_KEY."
+        assert shown["error"]["message"].startswith("The reranker at shop.example")
+        assert shown["error"]["remedy"] == "Set VITRINA_RERANKER_KEY."
     assert "Hits are not reranked: The reranker at shop.example" in caplog.text
 
 
@@ -245,7 +242,7 @@ def test_unexpected_errors_while_opening_stay_in_the_log(shop: Store, caplog: py
     with serving(shop, unexpected) as (client, reranking):
         tried(reranking)
         shown = client.get("/readyz").json()["reranker"]
-    assert shown["problem"] == "The reranker could not be opened: KeyError."
+    assert shown["error"]["message"] == "The reranker could not be opened: KeyError."
     assert "Traceback" in caplog.text
 
 
@@ -266,7 +263,7 @@ def test_it_is_tried_again_until_it_opens(
         while reranking.status.readiness is not Readiness.READY and time.monotonic() < end:
             time.sleep(0.01)
         assert client.get("/readyz").json()["reranker"]["status"] == "ready"
-        assert client.post("/v1/search", json=BODY).json()["reranked"] == "reranked"
+        assert client.post("/v1/search", json=BODY).json()["rerank_status"] == "reranked"
 
 
 def test_the_service_answers_while_its_reranker_is_opened(shop: Store, reranker: ColourReranker) -> None:
@@ -279,24 +276,24 @@ def test_the_service_answers_while_its_reranker_is_opened(shop: Store, reranker:
 
     with serving(shop, slow) as (client, reranking):
         answer = client.post("/v1/search", json=BODY).raise_for_status().json()
-        assert answer["reranked"] == "late"
+        assert answer["rerank_status"] == "late"
         assert "still being opened" in answer["rerank_note"]
         assert client.get("/readyz").json()["reranker"]["status"] == "opening"
         release.set()
         assert tried(reranking).readiness is Readiness.READY
         ready = client.get("/readyz").json()["reranker"]
         assert (ready["name"], ready["status"], ready["scoring"]) == ("simple eyes", "ready", "logits")
-        assert client.post("/v1/search", json=BODY).json()["reranked"] == "reranked"
+        assert client.post("/v1/search", json=BODY).json()["rerank_status"] == "reranked"
     assert closed.is_set()
 
 
 def test_similar_items_are_reranked_alike(client: TestClient, reranker: ColourReranker) -> None:
     path, budget = "/v1/items/item-3/similar", {"rerank": json.dumps({"top": 36, "deadline_ms": 20_000, "explain": 2})}
     plain = client.get(path).raise_for_status().json()
-    assert (plain["reranked"], plain["reranker"]) == ("not_asked", None)
+    assert (plain["rerank_status"], plain["reranker"]) == ("not_asked", None)
     assert reranker.asked == []
     answer = client.get(path, params=budget).raise_for_status().json()
-    assert (answer["reranked"], answer["reranker"]) == ("reranked", "simple eyes")
+    assert (answer["rerank_status"], answer["reranker"]) == ("reranked", "simple eyes")
     assert [each["name"] for each in answer["requirements"]] == ["colour: yellow", "article: shirt"]
     assert "item-3" not in skus(answer)
     assert [hit["explanation"] is not None for hit in answer["hits"]] == [True] * 2 + [False] * 8
@@ -327,7 +324,7 @@ def test_similar_items_while_the_reranker_fails(shop: Store) -> None:
         tried(reranking)
         answer = client.get("/v1/items/item-3/similar", params={"rerank": "true"}).raise_for_status().json()
         assert skus(answer) == skus(client.get("/v1/items/item-3/similar").json())
-        assert answer["reranked"] == "failed"
+        assert answer["rerank_status"] == "failed"
         assert client.get("/v1/items/nobody/similar", params={"rerank": "true"}).status_code == 404
 
 
@@ -341,9 +338,6 @@ def test_both_forms_are_described_with_examples(client: TestClient) -> None:
     models = described["components"]["schemas"]
     assert {"AnswerOut", "ExplanationEventOut", "DoneOut", "VerdictOut", "RerankIn"} <= set(models)
     assert AnswerOut.model_validate(ANSWER).model_dump() == ANSWER
-    assert {name for name, field in models["VerdictOut"]["properties"].items() if field.get("deprecated")} == {
-        *OLD_NAMES
-    }
     ExplanationEventOut.model_validate(dict(sent)["explanation"])
     DoneOut.model_validate(dict(sent)["done"])
 
@@ -358,5 +352,5 @@ def test_what_has_another_order_is_not_reranked_and_says_so(
     response = client.post("/v1/search", json={"text": "boots", "rerank": True, **fields}, headers=headers)
     assert response.status_code == 200
     assert says in response.text
-    assert '"reranked":"not_asked"' in response.text
-    assert '"reranked":"reranked"' not in response.text
+    assert '"rerank_status":"not_asked"' in response.text
+    assert '"rerank_status":"reranked"' not in response.text

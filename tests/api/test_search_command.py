@@ -104,7 +104,7 @@ def test_json_is_the_answer_of_the_http_api(reranking_vitrina: Vitrina) -> None:
     status, printed, _ = reranking_vitrina("search", "white boots", "--rerank", "--json")
     answer = json.loads(printed)
     assert status == 0
-    assert (answer["reranked"], answer["reranker"]) == ("reranked", "simple eyes")
+    assert (answer["rerank_status"], answer["reranker"]) == ("reranked", "simple eyes")
     assert [hit["explanation"] is not None for hit in answer["hits"]] == [True] * 5 + [False] * 5
 
 

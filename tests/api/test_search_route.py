@@ -14,14 +14,14 @@ from vitrina.search.store.store import Store
 def test_text_answer_has_every_field(shared_client: TestClient) -> None:
     answer = shared_client.post("/v1/search", json={"text": "shirt", "limit": 3}).raise_for_status().json()
     assert set(answer) == {
-        *("hits", "total_considered", "no_good_match", "n_collapsed", "encoder", "timings_ms"),
-        *("requirements", "reranked", "reranker", "rerank_note", "corrected"),
+        *("hits", "n_candidates", "no_good_match", "n_collapsed", "encoder", "timings_ms"),
+        *("requirements", "rerank_status", "reranker", "rerank_note", "corrected"),
     }
     assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3]
     scores = [hit["score"] for hit in answer["hits"]]
     assert scores == sorted(scores, reverse=True)
     assert 0 < scores[-1] <= scores[0] < 1
-    assert answer["total_considered"] == N_PRODUCTS
+    assert answer["n_candidates"] == N_PRODUCTS
     assert answer["timings_ms"]["total"] >= answer["timings_ms"]["vectors"]
     first = answer["hits"][0]
     assert first["currency"]
@@ -40,7 +40,7 @@ def test_confidence_comes_with_every_hit_and_bounds_what_comes(shared_client: Te
     ):
         answer = response.raise_for_status().json()
         assert [hit["sku"] for hit in answer["hits"]] == likely[:10]
-        assert answer["total_considered"] == len(likely)
+        assert answer["n_candidates"] == len(likely)
         assert not answer["no_good_match"]
     out_of_catalog = shared_client.post("/v1/search", json={"text": "espresso machine"}).json()
     assert out_of_catalog["no_good_match"]
@@ -114,7 +114,7 @@ def test_filters_alone_list_a_category(shared_client: TestClient, store: Store) 
         "/v1/search", json={"filters": {"article": article}, "limit": 2, "min_confidence": 0.5}
     ).json()
     assert [hit["sku"] for hit in answer["hits"]] == newest[:2]
-    assert answer["total_considered"] == len(newest)
+    assert answer["n_candidates"] == len(newest)
     assert {hit["confidence"] for hit in answer["hits"]} == {None}
     assert not answer["no_good_match"]
     fields = {"filters": (None, json.dumps({"article": article})), "offset": (None, "2"), "sort": (None, "newest")}
@@ -126,10 +126,10 @@ def test_filters_alone_list_a_category(shared_client: TestClient, store: Store) 
 def test_nothing_lists_the_whole_catalog(shared_client: TestClient) -> None:
     for body in ({}, {"text": "  "}):
         answer = shared_client.post("/v1/search", json=body).raise_for_status().json()
-        assert answer["total_considered"] == N_PRODUCTS
+        assert answer["n_candidates"] == N_PRODUCTS
         assert len(answer["hits"]) == 10
     past = shared_client.post("/v1/search", json={"offset": 5000}).json()
-    assert (past["hits"], past["total_considered"], past["no_good_match"]) == ([], N_PRODUCTS, False)
+    assert (past["hits"], past["n_candidates"], past["no_good_match"]) == ([], N_PRODUCTS, False)
 
 
 @pytest.mark.parametrize("text", ["", "shirt"])

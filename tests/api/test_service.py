@@ -97,7 +97,7 @@ def test_it_switches_to_the_catalogs_encoder_and_back(service: Service, store: S
     assert answers_with(service, OLD)
     reembed(store, NEW)
     assert soon(lambda: answers_with(service, NEW))
-    assert service.engine.search(Query("shirt", limit=40)).total_considered == N_PRODUCTS
+    assert service.engine.search(Query("shirt", limit=40)).n_candidates == N_PRODUCTS
     service.put(make_record("boots", "boots", images=[make_image("red")]))
     assert service.engine.search(Query("boots")).hits[0].stored.item.sku == "boots"
     reembed(store, OLD)

@@ -1,4 +1,4 @@
-"""The settings: read from the environment, under new and old names."""
+"""The settings: read from the environment."""
 
 from __future__ import annotations
 
@@ -8,15 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from vitrina.api.settings import OLD_NAMES, Settings, open_store, read_settings, warn_of_old_name
+from vitrina.api.settings import Settings, open_store, read_settings
 from vitrina.search.types.errors import StateError
-
-
-@pytest.fixture(autouse=True)
-def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("VITRINA_HOME", "VITRINA_STORE"):
-        monkeypatch.delenv(name, raising=False)
-    warn_of_old_name.cache_clear()
 
 
 def test_the_store_comes_from_the_environment(
@@ -26,28 +19,6 @@ def test_the_store_comes_from_the_environment(
     assert Settings().store == Path("/data/shop")
     assert Settings(store=Path("/other")).store == Path("/other")
     assert caplog.text == ""
-
-
-def test_an_old_name_works_and_is_reported_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("VITRINA_HOME", "/data/shop")
-    assert [Settings().store for _ in range(3)] == [Path("/data/shop")] * 3
-    assert Settings(store=Path("/other")).store == Path("/other")
-    assert caplog.messages == [
-        "VITRINA_HOME is now called VITRINA_STORE; the old name will stop working in the next version."
-    ]
-
-
-def test_the_new_name_wins_over_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VITRINA_HOME", "/old")
-    monkeypatch.setenv("VITRINA_STORE", "/new")
-    assert Settings().store == Path("/new")
-
-
-def test_every_old_name_leads_to_a_setting() -> None:
-    assert set(OLD_NAMES.values()) <= set(Settings.model_fields)
-    assert not set(OLD_NAMES) & set(Settings.model_fields)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_a_synthetic_store_is_searched_like_any_other(
         assert engine.search(Query(text=stored.item.title)).hits[0].stored.item.sku == "V0000042"
         assert engine.search(Query(text="v0000042")).hits[0].certain
         n_passing = [
-            engine.search(Query(filters=parse_filters(asked))).total_considered for asked in growth.FILTERS.values()
+            engine.search(Query(filters=parse_filters(asked))).n_candidates for asked in growth.FILTERS.values()
         ]
         assert n_passing == [N_ITEMS, N_ITEMS // 2, N_ITEMS // 10, N_ITEMS // 100, 2]
         found = growth.recalls(engine)

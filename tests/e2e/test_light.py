@@ -56,7 +56,7 @@ with TestClient(create_app(Settings(store=Path(sys.argv[2]))), base_url="http://
     asked = {"text": "blue striped shirt", "rerank": True, "explain": 1}
     answer = client.post("/v1/search", json=asked).raise_for_status().json()
     assert answer["hits"][0]["explanation"], answer
-    assert answer["reranked"] in ("reranked", "judged"), answer["rerank_note"]
+    assert answer["rerank_status"] in ("reranked", "judged"), answer["rerank_note"]
 found = [name for name in HEAVY if name in sys.modules]
 assert not found, found
 """

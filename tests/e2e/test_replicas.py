@@ -110,7 +110,7 @@ def pages(replica: Replica) -> Iterator[dict[str, str]]:
     while True:
         page = replica.client.get("/v1/items", params={"limit": 100, **({"cursor": cursor} if cursor else {})}).json()
         yield from page["items"]
-        cursor = page["next"]
+        cursor = page["next_cursor"]
         if cursor is None:
             return
 

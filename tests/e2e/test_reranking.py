@@ -106,7 +106,7 @@ def test_the_events_come_one_by_one_and_agree_with_the_one_answer(address: str, 
     assert came[0][2] < came[-1][2], "the retrieval's order does not wait for the rest"
     reranked = came[1][1]
     assert reranked["reranker"] == str(folder / "llava")
-    assert [hit["reranked"] for hit in reranked["hits"]] == ["reranked"] * 4 + ["not_asked"] * 2
+    assert [hit["rerank_status"] for hit in reranked["hits"]] == ["reranked"] * 4 + ["not_asked"] * 2
     verdicts = [verdict for hit in reranked["hits"] for verdict in hit["verdicts"]]
     assert {verdict["requirement"] for verdict in verdicts} >= {"colour: red"}
     answer = httpx.post(f"{address}/v1/search", json=BODY, timeout=120, trust_env=False).raise_for_status().json()
@@ -122,7 +122,7 @@ def test_a_client_that_hangs_up_leaves_the_service_well(address: str) -> None:
             name, _ = next(events_in(response.iter_lines()))
             assert name == "retrieved"
     answer = httpx.post(f"{address}/v1/search", json=BODY, timeout=120, trust_env=False).raise_for_status().json()
-    assert answer["reranked"] == "reranked"
+    assert answer["rerank_status"] == "reranked"
 
 
 @dataclass

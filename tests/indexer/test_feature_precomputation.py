@@ -27,7 +27,7 @@ from vitrina.search.reranking.backends.transformers.reranker import Transformers
 from vitrina.search.reranking.base import CandidateImages, Deadline, RerankCandidate
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store
-from vitrina.search.types.answer import RerankState
+from vitrina.search.types.answer import RerankStatus
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import RerankerIdentity
 from vitrina.search.types.query import Query, RerankOptions
@@ -89,9 +89,9 @@ def test_a_search_in_another_process_opens_no_image(
         tower = other.prompted_model.model.model.vision_tower
         blind.setattr(tower, "forward", lambda *_, **__: pytest.fail("The model ran."))
         answer = SearchEngine.open(shop, encoder).with_reranker(stage).search(query, budget)
-    states = [hit.rerank for hit in answer.hits]
-    assert states.count(RerankState.RERANKED) == N_IMAGES
-    assert states.count(RerankState.NOT_ASKED) == N_ITEMS - N_IMAGES
+    states = [hit.rerank_status for hit in answer.hits]
+    assert states.count(RerankStatus.RERANKED) == N_IMAGES
+    assert states.count(RerankStatus.NOT_ASKED) == N_ITEMS - N_IMAGES
 
 
 def test_precomputed_features_judge_as_a_search_would(

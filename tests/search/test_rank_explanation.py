@@ -20,7 +20,7 @@ from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.retrieval.catalog_scores import AVOIDED
 from vitrina.search.retrieval.retriever import SCORE_SCALE
 from vitrina.search.store.store import Store
-from vitrina.search.types.answer import RerankState, Stopwatch
+from vitrina.search.types.answer import RerankStatus, Stopwatch
 from vitrina.search.types.errors import FilterError, NoRerankerError, NotFoundError
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.query import Query, RerankOptions, SortOrder, Weights
@@ -75,7 +75,7 @@ def test_every_hit_is_explained_at_the_rank_and_score_that_the_search_gives_it(
     for hit in answer.hits[::7]:
         explained = explain_rank(engine, query, hit.item.sku)
         assert explained.placement is Placement.HIT
-        assert (explained.rank, explained.n_candidates) == (hit.rank, answer.total_considered)
+        assert (explained.rank, explained.n_candidates) == (hit.rank, answer.n_candidates)
         assert explained.score == pytest.approx(hit.score, abs=1e-9)
         assert explained.confidence == pytest.approx(hit.confidence, abs=1e-9)
         assert explained.sentence.startswith(f"It is {ordinal(hit.rank)} of ")
@@ -195,7 +195,7 @@ def test_an_item_that_retrieval_did_not_find_is_ranked_all_the_same(
     for module in ("retriever", "catalog_scores"):
         monkeypatch.setattr(f"vitrina.search.retrieval.{module}.WINDOW", 10)
     query = Query("red shirt", limit=5)
-    n_found = engine.search(query).total_considered
+    n_found = engine.search(query).n_candidates
     assert n_found < len(reds)
     explained = explain_rank(engine, query, "far")
     assert explained.placement is Placement.NOT_A_CANDIDATE
@@ -237,7 +237,7 @@ def test_errors_are_those_of_a_search(engine: SearchEngine) -> None:
 
 def test_a_reranker_judges_the_photo_of_any_item(reranking: SearchEngine) -> None:
     explained = explain_rank(reranking, Query("white boots", limit=1), "item-7", UNHURRIED)
-    assert (explained.rerank, explained.retrieval_rank) == (RerankState.RERANKED, None)
+    assert (explained.rerank_status, explained.retrieval_rank) == (RerankStatus.RERANKED, None)
     assert explained.verdicts[0].evidence is Evidence.BOTH
     assert explained.reranker == "simple eyes"
     by_listing = explain_rank(reranking.with_reranker(None), Query("white boots", limit=1), "item-7")

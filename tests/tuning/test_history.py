@@ -1,10 +1,9 @@
-import json
 from pathlib import Path
 
 import pytest
 
 from vitrina.tuning.encoder.validation import EncoderScore
-from vitrina.tuning.run_directory import History, RunDirectory, draw
+from vitrina.tuning.run_directory import History, draw
 
 
 def score(ndcg: float) -> EncoderScore:
@@ -46,9 +45,3 @@ def test_it_is_drawn(tmp_path: Path) -> None:
     draw(history(0.5, 0.6, 0.7, 0.65), tmp_path / "loss.svg", "nDCG@10")
     drawn = (tmp_path / "loss.svg").read_text()
     assert "<svg" in drawn
-
-
-def test_a_run_begun_by_an_earlier_version_is_resumed(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint.pt").touch()
-    (tmp_path / "terms.json").write_text(json.dumps({"seed": 0, "set_aside": 0.1}))
-    assert RunDirectory(tmp_path, {"seed": 0, "held_out": 0.1}, resume=True).is_resumed

@@ -78,7 +78,7 @@ def write(folder: Path, account: EncoderAccount) -> None:
     card = {
         "base": asdict(account.base),
         "catalog": corpus.source,
-        "rows": {"trained": len(corpus.rows.kept), "set_aside": len(corpus.rows.held_out)},
+        "rows": {"trained": len(corpus.rows.kept), "held_out": len(corpus.rows.held_out)},
         "plan": asdict(account.plan),
         "schedule": asdict(account.schedule),
         "loss": account.loss,

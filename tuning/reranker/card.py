@@ -85,7 +85,7 @@ def write(folder: Path, account: RerankerAccount) -> None:
         "base": asdict(account.base),
         "catalog": corpus.source,
         "licence": account.plan.licence,
-        "queries": {"trained": len(corpus.kept), "set_aside": len(corpus.held_out)},
+        "queries": {"trained": len(corpus.kept), "held_out": len(corpus.held_out)},
         "plan": asdict(account.plan),
         "schedule": asdict(account.schedule),
         "kept_epoch": (account.history.best or 0) + 1,

@@ -109,7 +109,7 @@ class SearchHit(CatalogItem):
     twins: tuple[str, ...] = ()
     verdicts: tuple[HitVerdict, ...] = ()
     explanation: HitExplanation | None = None
-    reranked: str = "not_asked"
+    rerank_status: str = "not_asked"
     retrieval_rank: int | None = None
     image: bytes | None = field(default=None, repr=False, compare=False)
 
@@ -119,15 +119,15 @@ class SearchHit(CatalogItem):
 
 @dataclass(frozen=True, slots=True)
 class SearchResult(Sequence[SearchHit]):
-    """The hits of a search, best first; it is a sequence of them, and shows their pictures in notebooks. ``reranked``
-    says whether a vision-language model judged them, ``rerank_note`` why not; ``corrected`` has, by words of the query
-    that no item has, the catalog's words that were taken in their place."""
+    """The hits of a search, best first; it is a sequence of them, and shows their pictures in notebooks.
+    ``rerank_status`` says whether a vision-language model judged them, ``rerank_note`` why not; ``corrected`` has, by
+    words of the query that no item has, the catalog's words that were taken in their place."""
 
     hits: tuple[SearchHit, ...]
-    total_considered: int
+    n_candidates: int
     no_good_match: bool
     timings_ms: Mapping[str, float]
-    reranked: str = "not_asked"
+    rerank_status: str = "not_asked"
     reranker: str | None = None
     rerank_note: str = ""
     corrected: Mapping[str, str] = field(default_factory=dict)
@@ -171,11 +171,11 @@ class RankReport:
 
 @dataclass(frozen=True, slots=True)
 class CatalogPage:
-    """A page of the catalog's items; ``next`` is the cursor of the next one."""
+    """A page of the catalog's items; ``next_cursor`` is that of the next one."""
 
     items: tuple[CatalogItem, ...]
     total: int
-    next: str | None = None
+    next_cursor: str | None = None
     sources: Mapping[str, int] = field(default_factory=dict)
 
 

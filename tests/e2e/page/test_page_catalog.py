@@ -126,7 +126,9 @@ def test_progress_is_shown_and_an_import_can_be_cancelled(address: str, page: Pa
         asked.append(route.request.method)
         route.fulfill(json={**job, "status": "cancelled"})
 
-    page.route("**/v1/imports?**", lambda route: route.fulfill(json={"imports": [job], "total": 1, "next": None}))
+    page.route(
+        "**/v1/imports?**", lambda route: route.fulfill(json={"imports": [job], "total": 1, "next_cursor": None})
+    )
     page.route("**/v1/imports/17/events", lambda route: route.fulfill(body=": nothing yet\n\n"))
     page.route("**/v1/imports/17/cancel", cancel)
     page.goto(f"{address}/catalog")

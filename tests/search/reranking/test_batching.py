@@ -25,14 +25,14 @@ from vitrina.search.reranking.client import (
     RerankClient,
     ScoredStatements,
 )
-from vitrina.search.types.answer import RerankState
+from vitrina.search.types.answer import RerankStatus
 from vitrina.search.types.errors import RerankerError
 
 KEYS = list(COLOURS)
 LATE_S = 2.0
 """Far more than an answer is late where the machine has nothing else to do."""
 
-RERANKED, LATE, BUSY, FAILED = RerankState.RERANKED, RerankState.LATE, RerankState.BUSY, RerankState.FAILED
+RERANKED, LATE, BUSY, FAILED = RerankStatus.RERANKED, RerankStatus.LATE, RerankStatus.BUSY, RerankStatus.FAILED
 
 
 @dataclass
@@ -170,7 +170,7 @@ def test_an_image_that_is_gone_is_nobodys_failure(client: RerankClient, model: B
         both = [held.ask(["red", "gone"], ["red"]) for _ in range(2)]
         held.release()
         for asked in both:
-            assert asked().states == (RERANKED, RerankState.NOT_ASKED)
+            assert asked().states == (RERANKED, RerankStatus.NOT_ASKED)
             assert asked().note == ""
 
 
@@ -257,7 +257,7 @@ def test_sixteen_at_once_with_a_slow_model_are_all_in_time_and_none_fails(
     model.pair_s, model.batch_size = 0.002, 32
     deadline_s, n_clients, n_rounds = 0.4, 16, 5
     took: list[float] = []
-    states: list[RerankState] = []
+    states: list[RerankStatus] = []
 
     def ask(client_number: int) -> None:
         for number in range(n_rounds):

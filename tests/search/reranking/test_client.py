@@ -14,7 +14,7 @@ from tests.search.reranking.shops import ColourReranker
 from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate
 from vitrina.search.reranking.batching import BusyError
 from vitrina.search.reranking.client import CIRCUIT_OPEN, N_JUDGING, N_WRITING, NOTES, Breaker, RerankClient
-from vitrina.search.types.answer import RerankState
+from vitrina.search.types.answer import RerankStatus
 from vitrina.search.types.errors import RerankerError
 
 KEYS = list(COLOURS)
@@ -22,11 +22,11 @@ LATE_S = 2.0
 """Far more than an answer is late where the machine has nothing else to do."""
 
 RERANKED, LATE, BUSY, FAILED, NOT_ASKED = (
-    RerankState.RERANKED,
-    RerankState.LATE,
-    RerankState.BUSY,
-    RerankState.FAILED,
-    RerankState.NOT_ASKED,
+    RerankStatus.RERANKED,
+    RerankStatus.LATE,
+    RerankStatus.BUSY,
+    RerankStatus.FAILED,
+    RerankStatus.NOT_ASKED,
 )
 
 

@@ -22,7 +22,7 @@ from vitrina.search.reranking.fusion import FusionWeights, write_fusion_weights
 from vitrina.search.reranking.pipeline import RerankPipeline, merged
 from vitrina.search.reranking.verdicts import HitVerdicts
 from vitrina.search.store.store import Store
-from vitrina.search.types.answer import Answer, Explained, Hit, Reranked, RerankState, Retrieved
+from vitrina.search.types.answer import Answer, Explained, Hit, Reranked, RerankStatus, Retrieved
 from vitrina.search.types.errors import FilterError, NotFoundError, RerankerError
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.query import Query, RerankOptions
@@ -77,12 +77,12 @@ def check(answer: Answer, retrieved: Answer, offset: int = 0) -> None:
     assert [hit.rank for hit in answer.hits] == list(range(offset + 1, offset + 1 + len(scores)))
     assert len(set(skus(answer))) == len(scores) == len(retrieved.hits)
     for hit in answer.hits:
-        assert hit.rerank is RerankState.RERANKED or hit.rank == hit.retrieval_rank
+        assert hit.rerank_status is RerankStatus.RERANKED or hit.rank == hit.retrieval_rank
         assert len(hit.verdicts) in (0, len(answer.requirements))
-    if answer.rerank is not RerankState.RERANKED:
+    if answer.rerank_status is not RerankStatus.RERANKED:
         assert skus(answer) == skus(retrieved)
         assert scores == [hit.score for hit in retrieved.hits]
-    assert answer.total_considered == retrieved.total_considered
+    assert answer.n_candidates == retrieved.n_candidates
     assert answer.no_good_match == retrieved.no_good_match
 
 
@@ -90,10 +90,10 @@ def test_what_the_image_shows_comes_first(reranking: SearchEngine, engine: Searc
     query = Query("white boots", limit=20)
     answer = reranking.search(query, IN_TIME)
     check(answer, engine.search(query))
-    assert answer.rerank is RerankState.RERANKED
+    assert answer.rerank_status is RerankStatus.RERANKED
     assert answer.reranker == "simple eyes"
     assert [r.name for r in answer.requirements] == ["colour: white", "article: boots"]
-    reranked = [hit for hit in answer.hits if hit.rerank is RerankState.RERANKED]
+    reranked = [hit for hit in answer.hits if hit.rerank_status is RerankStatus.RERANKED]
     same_fields = [
         hit for hit in reranked if dict(hit.stored.item.attributes) == {"colour": "White", "article": "boots"}
     ]
@@ -128,7 +128,7 @@ def test_an_item_without_an_image_keeps_its_place_and_is_judged_by_its_listing(r
     blind = [hit for hit in answer.hits if not hit.stored.image_ids]
     assert len(blind) == 4
     for hit in blind:
-        assert hit.rerank is RerankState.NOT_ASKED
+        assert hit.rerank_status is RerankStatus.NOT_ASKED
         assert hit.rank == hit.retrieval_rank
         assert hit.verdicts[0].evidence is Evidence.FIELD
 
@@ -140,7 +140,7 @@ def test_with_listings_hidden_only_images_count(shop: Store, engine: SearchEngin
         colour, article = hit.verdicts
         assert colour.catalog_value is article.catalog_value is colour.disagreement is None
         assert article.status is Status.UNKNOWN
-        with_image = hit.rerank is RerankState.RERANKED
+        with_image = hit.rerank_status is RerankStatus.RERANKED
         assert colour.evidence is (Evidence.IMAGE if with_image else Evidence.NOTHING)
         assert not with_image or (colour.status is Status.MET) == (shown_colour(hit) == "white")
 
@@ -149,7 +149,9 @@ def test_what_must_not_be_goes_down(reranking: SearchEngine, engine: SearchEngin
     query = Query("boots", without="red", limit=20)
     answer = reranking.search(query, IN_TIME)
     check(answer, engine.search(query))
-    judged = [hit for hit in answer.hits if hit.rerank is RerankState.RERANKED and not hit.verdicts[1].disagreement]
+    judged = [
+        hit for hit in answer.hits if hit.rerank_status is RerankStatus.RERANKED and not hit.verdicts[1].disagreement
+    ]
     found = {(shown_colour(hit) == "red", hit.verdicts[1].status) for hit in judged}
     assert found == {(True, Status.CONTRADICTED), (False, Status.MET)}
 
@@ -158,7 +160,7 @@ def test_a_certain_hit_stays_first(engine: SearchEngine) -> None:
     answer = engine.search(Query("item-14", limit=5))
     assert [hit.certain for hit in answer.hits] == [True] + [False] * 4
     totals = np.array([-9.0, 1.0, 2.0, 3.0, 4.0])
-    judged = HitVerdicts(((),) * 5, (RerankState.RERANKED,) * 5, totals, frozenset(), "")
+    judged = HitVerdicts(((),) * 5, (RerankStatus.RERANKED,) * 5, totals, frozenset(), "")
     assert skus(merged(answer, judged)) == [skus(answer)[0], *reversed(skus(answer)[1:])]
 
 
@@ -175,7 +177,7 @@ def test_a_photo_asks_for_its_article_and_colour(reranking: SearchEngine, engine
 def test_off_is_the_engines_own_answer(reranking: SearchEngine, engine: SearchEngine, model: ColourReranker) -> None:
     query = Query("white boots")
     assert reranking.search(query).hits == engine.search(query).hits
-    assert reranking.search(query).rerank is RerankState.NOT_ASKED
+    assert reranking.search(query).rerank_status is RerankStatus.NOT_ASKED
     assert reranking.search(Query(skus=("item-3",), exclude_skus=("item-3",))).reranker is None
     assert model.asked == []
 
@@ -187,7 +189,7 @@ def test_the_answer_comes_in_steps(reranking: SearchEngine, engine: SearchEngine
     assert isinstance(second, Reranked)
     assert skus(first.answer) == skus(engine.search(query))
     assert [hit.retrieval_rank for hit in first.answer.hits] == list(range(1, 11))
-    assert first.answer.rerank is RerankState.NOT_ASKED
+    assert first.answer.rerank_status is RerankStatus.NOT_ASKED
     assert len(rest) == 5
     for number, event in enumerate(rest, start=1):
         assert isinstance(event, Explained)
@@ -254,14 +256,14 @@ def test_pages_neither_repeat_nor_skip(reranking: SearchEngine) -> None:
     ]
     assert [hit.stored.item.sku for hit in paged[:30]] == skus(whole)
     assert [hit.rank for hit in paged] == list(range(1, 33))
-    assert all(hit.rerank is RerankState.NOT_ASKED for hit in whole.hits[15:])
+    assert all(hit.rerank_status is RerankStatus.NOT_ASKED for hit in whole.hits[15:])
     assert all(hit.verdicts for hit in paged)
 
 
 def test_below_the_top_nothing_is_judged(reranking: SearchEngine, model: ColourReranker) -> None:
     answer = reranking.search(Query("white boots", offset=20), IN_TIME)
     assert model.asked == []
-    assert answer.rerank is RerankState.NOT_ASKED
+    assert answer.rerank_status is RerankStatus.NOT_ASKED
     assert answer.rerank_note
     assert answer.hits[0].rank == 21
 
@@ -270,7 +272,7 @@ def test_a_query_of_nothing_that_shows(reranking: SearchEngine, engine: SearchEn
     answer = reranking.search(Query("something nice"), IN_TIME)
     check(answer, engine.search(Query("something nice")))
     assert answer.requirements == ()
-    assert answer.rerank is RerankState.NOT_ASKED
+    assert answer.rerank_status is RerankStatus.NOT_ASKED
     assert answer.hits[0].explanation is None
     assert model.asked == []
 
@@ -305,10 +307,10 @@ def test_a_model_whose_answers_do_not_count_explains_and_keeps_the_order(shop: S
     model = ColourReranker(fusion_weights=FusionWeights(whole=0.0, parts=0.0))
     with RerankPipeline.open(shop, model) as stage:
         answer = engine.with_reranker(stage).search(Query("white boots", limit=20), IN_TIME)
-    assert answer.rerank is RerankState.JUDGED
-    assert answer.rerank_note == NOTES[RerankState.JUDGED]
+    assert answer.rerank_status is RerankStatus.JUDGED
+    assert answer.rerank_note == NOTES[RerankStatus.JUDGED]
     assert [hit.retrieval_rank for hit in answer.hits] == list(range(1, 21))
-    assert {hit.rerank for hit in answer.hits if hit.stored.image_ids} == {RerankState.JUDGED}
+    assert {hit.rerank_status for hit in answer.hits if hit.stored.image_ids} == {RerankStatus.JUDGED}
     assert all(hit.verdicts for hit in answer.hits)
 
 
@@ -324,10 +326,10 @@ def test_candidates_without_an_answer_keep_their_place_and_say_so(
     retrieved = engine.search(query)
     answer = reranking.search(query, IN_TIME)
     check(answer, retrieved)
-    states = {hit.stored.item.sku: hit.rerank for hit in answer.hits}
+    states = {hit.stored.item.sku: hit.rerank_status for hit in answer.hits}
     with_image = [hit.stored.item.sku for hit in retrieved.hits if hit.stored.image_ids]
     for place, sku in enumerate(with_image):
-        assert states[sku] is (RerankState.FAILED if place % 3 == 0 else RerankState.RERANKED)
+        assert states[sku] is (RerankStatus.FAILED if place % 3 == 0 else RerankStatus.RERANKED)
     assert answer.rerank_note == "The reranker failed."
 
 
@@ -343,7 +345,7 @@ def test_a_broken_reranker_costs_the_reranking_alone(
     for number in range(8):
         answer = reranking.search(query, IN_TIME)
         check(answer, engine.search(query))
-        assert answer.rerank is RerankState.FAILED
+        assert answer.rerank_status is RerankStatus.FAILED
         assert answer.hits[0].verdicts[0].evidence is Evidence.FIELD
         assert answer.hits[0].explanation is not None
         assert ("left alone" in answer.rerank_note) is (number >= 5)
@@ -364,7 +366,7 @@ def test_a_reranker_that_hangs_is_not_waited_for(
     assert time.monotonic() - started < 0.1 + LATE_S
     release.set()
     check(answer, engine.search(Query("white boots")))
-    assert answer.rerank is RerankState.LATE
+    assert answer.rerank_status is RerankStatus.LATE
     assert "deadline" in answer.rerank_note
 
 
@@ -412,8 +414,8 @@ def test_an_image_that_is_lost_or_damaged(store: Store, encoder: FakeEncoder) ->
     store.catalog.commit(open_index_version(store, encoder), entries)
     with RerankPipeline.open(store, ColourReranker()) as stage:
         answer = SearchEngine.open(store, encoder).with_reranker(stage).search(Query("white mug"), IN_TIME)
-    states = {hit.stored.item.sku: hit.rerank for hit in answer.hits}
-    assert states == {"a": RerankState.RERANKED, "b": RerankState.NOT_ASKED, "c": RerankState.NOT_ASKED}
+    states = {hit.stored.item.sku: hit.rerank_status for hit in answer.hits}
+    assert states == {"a": RerankStatus.RERANKED, "b": RerankStatus.NOT_ASKED, "c": RerankStatus.NOT_ASKED}
 
 
 def test_an_empty_catalog(store: Store, encoder: FakeEncoder, model: ColourReranker) -> None:
@@ -421,7 +423,7 @@ def test_an_empty_catalog(store: Store, encoder: FakeEncoder, model: ColourReran
     with RerankPipeline.open(store, model) as stage:
         answer = SearchEngine.open(store, encoder).with_reranker(stage).search(Query("white mug"), IN_TIME)
     assert answer.hits == ()
-    assert answer.rerank is RerankState.NOT_ASKED
+    assert answer.rerank_status is RerankStatus.NOT_ASKED
 
 
 def test_the_fusion_weights_of_this_catalog_goes_before_the_models_own(store: Store) -> None:

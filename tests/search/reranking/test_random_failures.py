@@ -15,7 +15,7 @@ from vitrina.search.reranking.client import Breaker
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store
-from vitrina.search.types.answer import Answer, RerankState, Stopwatch, final_answer
+from vitrina.search.types.answer import Answer, RerankStatus, Stopwatch, final_answer
 from vitrina.search.types.query import Query, RerankOptions
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
@@ -51,8 +51,8 @@ def test_hundreds_of_queries_with_a_reranker_that_fails_at_random(store: Store, 
         breaker=Breaker(3, 10.0, lambda: next(ticks)),
     )
     engine = CachedEngine(store, encoder)
-    states: Counter[RerankState] = Counter()
-    answers: Counter[RerankState] = Counter()
+    states: Counter[RerankStatus] = Counter()
+    answers: Counter[RerankStatus] = Counter()
     with stage:
         for number in range(N_QUERIES):
             words = f"{rng.choice(list(COLOURS))} {rng.choice(ARTICLES)}"
@@ -66,9 +66,9 @@ def test_hundreds_of_queries_with_a_reranker_that_fails_at_random(store: Store, 
             answer = final_answer(stage.rerank(page, retrieved, rerank))
             assert time.monotonic() - started < 2 * DEADLINE_MS / 1000 + LATE_S, f"Query {number} was late."
             check(answer, retrieved, limit)
-            states.update(hit.rerank for hit in answer.hits)
-            answers[answer.rerank] += 1
-    for state in (RerankState.RERANKED, RerankState.LATE, RerankState.FAILED):
+            states.update(hit.rerank_status for hit in answer.hits)
+            answers[answer.rerank_status] += 1
+    for state in (RerankStatus.RERANKED, RerankStatus.LATE, RerankStatus.FAILED):
         assert answers[state] > N_QUERIES / 100, answers
         assert states[state] > N_QUERIES / 100, states
 
@@ -84,12 +84,12 @@ def check(answer: Answer, retrieved: Answer, limit: int) -> None:
     places = {hit.stored.id: hit.rank for hit in retrieved.hits}
     for hit in answer.hits:
         assert hit.retrieval_rank == places[hit.stored.id]
-        assert hit.rerank is RerankState.RERANKED or hit.rank == hit.retrieval_rank
+        assert hit.rerank_status is RerankStatus.RERANKED or hit.rank == hit.retrieval_rank
         assert len(hit.verdicts) == len(answer.requirements) == 2
         assert all(0 < verdict.probability < 1 for verdict in hit.verdicts)
-    if answer.rerank is not RerankState.RERANKED:
-        assert answer.rerank_note or answer.rerank is RerankState.NOT_ASKED
+    if answer.rerank_status is not RerankStatus.RERANKED:
+        assert answer.rerank_note or answer.rerank_status is RerankStatus.NOT_ASKED
         assert found == [hit.stored.id for hit in retrieved.hits][:limit]
     for one, other in itertools.pairwise(answer.hits):
-        if one.score == other.score and one.rerank is other.rerank is RerankState.RERANKED:
+        if one.score == other.score and one.rerank_status is other.rerank_status is RerankStatus.RERANKED:
             assert places[one.stored.id] < places[other.stored.id]

@@ -248,7 +248,7 @@ def test_filters_restrict_the_search_itself(engine: SearchEngine) -> None:
         answer = engine.search(Query("red shirt", filters=parse_filters(asked), limit=100))
         check(answer)
         assert len(answer.hits) == n_expected
-        assert answer.total_considered == n_expected
+        assert answer.n_candidates == n_expected
 
 
 def test_a_filter_that_nothing_can_pass_is_an_error_and_one_that_nothing_passes_is_not(engine: SearchEngine) -> None:
@@ -267,7 +267,7 @@ def test_pages_neither_repeat_nor_skip(engine: SearchEngine, asked: dict[str, ob
 
     whole = engine.search(query(1000, 0))
     check(whole)
-    assert len(set(skus(whole))) == len(whole.hits) == whole.total_considered
+    assert len(set(skus(whole))) == len(whole.hits) == whole.n_candidates
     paged = []
     for offset in range(0, min(len(whole.hits), 60) + size, size):
         page = engine.search(query(size, offset))
@@ -279,7 +279,7 @@ def test_pages_neither_repeat_nor_skip(engine: SearchEngine, asked: dict[str, ob
 def test_a_page_past_the_end_is_empty(engine: SearchEngine) -> None:
     answer = engine.search(Query("shirt", offset=500))
     assert answer.hits == ()
-    assert answer.total_considered == N_ITEMS
+    assert answer.n_candidates == N_ITEMS
 
 
 def test_equal_items_come_in_the_order_they_were_indexed(
@@ -353,7 +353,7 @@ def test_an_empty_catalog_answers_with_nothing(small: Callable[[list[IndexedItem
     for asked in (Query("red shirt", without="blue"), Query(images=(make_image("red"),))):
         answer = engine.search(asked)
         assert answer.hits == ()
-        assert answer.total_considered == 0
+        assert answer.n_candidates == 0
         assert answer.no_good_match
     with pytest.raises(FilterError, match="colour"):
         engine.search(Query("red", filters=parse_filters({"colour": "red"})))
@@ -439,7 +439,7 @@ def test_min_confidence_drops_hits_before_paging(sure: SearchEngine) -> None:
         sure.search(Query("red", limit=7, offset=offset, min_confidence=0.5)) for offset in range(0, len(kept) + 7, 7)
     ]
     assert [hit for page in paged for hit in skus(page)] == [hit.stored.item.sku for hit in kept]
-    assert {page.total_considered for page in paged} == {len(kept)}
+    assert {page.n_candidates for page in paged} == {len(kept)}
     assert [hit.rank for hit in paged[1].hits] == list(range(8, 8 + len(paged[1].hits)))
     nothing = sure.search(Query("zeppelin", min_confidence=0.99))
     assert nothing.hits == ()

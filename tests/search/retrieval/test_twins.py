@@ -53,7 +53,7 @@ def test_the_best_twin_is_shown(engine: SearchEngine, query: Query, expected: tu
     sku, others = expected
     assert {each: set(twins) for each, twins in shown(answer).items() if each.startswith("S")} == {sku: others}
     assert answer.n_collapsed == len(others)
-    assert answer.total_considered == len(answer.hits)
+    assert answer.n_candidates == len(answer.hits)
     assert [hit.rank for hit in answer.hits] == list(range(1, len(answer.hits) + 1))
 
 
@@ -71,7 +71,7 @@ def test_pages_neither_repeat_nor_skip(engine: SearchEngine) -> None:
         pages = [engine.search(Query(text, limit=1, offset=at)) for at in range(5)]
         skus = [hit.item.sku for page in pages for hit in page.hits]
         assert len(skus) == len(set(skus)) == 4
-        assert {page.total_considered for page in pages} == {4}
+        assert {page.n_candidates for page in pages} == {4}
 
 
 def test_the_twins_of_an_item_are_not_similar_to_it(engine: SearchEngine) -> None:

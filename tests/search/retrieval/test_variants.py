@@ -66,7 +66,7 @@ def test_a_hit_shows_the_variant_that_fits(
 ) -> None:
     answer = engine.search(Query(text, filters=parse_filters(filters)))
     assert ("T", expected) in shown(answer)
-    assert answer.total_considered == len(answer.hits)
+    assert answer.n_candidates == len(answer.hits)
 
 
 @pytest.mark.parametrize("code", ["T-RM", "t-bm", "4006381333931", "T"])
@@ -99,14 +99,14 @@ def test_browsing_shows_the_variant_that_passes_and_by_price_the_cheapest(engine
 def test_variants_one_by_one(engine: SearchEngine) -> None:
     every = [("H", "H-1"), ("M", None), ("T", "T-RS"), ("T", "T-RM"), ("T", "T-BM")]
     answer = engine.search(Query(collapse=False))
-    assert (shown(answer), answer.total_considered) == (every, 5)
+    assert (shown(answer), answer.n_candidates) == (every, 5)
     for size in (1, 2, 3):
         pages = [engine.search(Query(collapse=False, limit=size, offset=at)) for at in range(0, 7, size)]
         assert [each for page in pages for each in shown(page)] == every
         assert [hit.rank for page in pages for hit in page.hits] == [1, 2, 3, 4, 5]
-        assert {page.total_considered for page in pages} == {5}
+        assert {page.n_candidates for page in pages} == {5}
     answer = engine.search(Query("blue shirt", filters=parse_filters({"size": "m"}), collapse=False))
-    assert (shown(answer)[:2], answer.total_considered) == ([("T", "T-BM"), ("T", "T-RM")], 3)
+    assert (shown(answer)[:2], answer.n_candidates) == ([("T", "T-BM"), ("T", "T-RM")], 3)
     assert [hit.rank for hit in answer.hits] == [1, 2, 3]
 
 

@@ -133,7 +133,7 @@ def test_the_folder_says_what_it_is(corner_shop: Store, write_tiny: WriteTiny, t
     for said in (f"{kept:,} rows", f"{held_out:,} more", "CC0", "`{colour} {article}`", "Limits", "before"):
         assert said in card
     facts = json.loads((tmp_path / "out" / "vitrina.json").read_text())
-    assert facts["rows"] == {"trained": kept, "set_aside": held_out}
+    assert facts["rows"] == {"trained": kept, "held_out": held_out}
     assert set(facts["calibration"]["curves"]) <= {"text", "image", "text and image"}
     assert "text" in facts["calibration"]["curves"]
     assert (tmp_path / "out" / "training.png").read_bytes().startswith(b"\x89PNG")

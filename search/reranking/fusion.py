@@ -88,10 +88,13 @@ class FusionWeights:
         if not (all(math.isfinite(each) and each >= 0 for each in weights) and math.isfinite(self.intercept)):
             raise ValueError(f"weights must be 0 or more, and finite: {self}")
 
+    def calibrated_logit(self, yes: NDArray[np.floating] | float) -> NDArray[np.float64]:
+        """The calibrated logit of P(yes), of any shape; NaN where there is no answer."""
+        return np.asarray(self.slope * logit(yes) + self.intercept)
+
     def image_logit(self, yes: NDArray[np.floating] | float) -> NDArray[np.float64]:
-        """The calibrated, clipped logit of P(yes), of any shape; NaN where there is no answer."""
-        calibrated = self.slope * logit(yes) + self.intercept
-        return np.asarray(np.clip(calibrated, -MAX_IMAGE_LOGIT, MAX_IMAGE_LOGIT))
+        """The same, clipped: what an image counts for at most."""
+        return np.clip(self.calibrated_logit(yes), -MAX_IMAGE_LOGIT, MAX_IMAGE_LOGIT)
 
     @property
     def of_features(self) -> tuple[float, float, float, float, float]:

@@ -11,7 +11,7 @@ import numpy as np
 from vitrina.search.reranking.base import CandidateImages, Deadline, Probabilities, key_of
 from vitrina.search.reranking.catalog_evidence import NOTHING, CatalogEvidence, CatalogValue
 from vitrina.search.reranking.client import NOTES, RerankClient, ScoredStatements
-from vitrina.search.reranking.fusion import FusionWeights, RerankEvidence, Scores, probability
+from vitrina.search.reranking.fusion import FusionWeights, RerankEvidence, Scores, logit, probability
 from vitrina.search.reranking.prompts import Statements, statement_of, statements_of, values_to_try
 from vitrina.search.types.answer import Hit, RerankStatus, Shown, Stopwatch
 from vitrina.search.types.filters import facet_value
@@ -36,9 +36,23 @@ not show them."""
 NOTHING_TO_RERANK = "None of these hits has an image that could be judged."
 NOTHING_TO_ASK = "The query asks for nothing that shows."
 
-ALTERNATIVE_FROM = 0.7
-CATALOG_VALUE_TO = 0.3
-"""A disagreement is reported if another value is at least this likely, and the catalog's own value at most."""
+
+@dataclass(frozen=True, slots=True)
+class DisagreementRule:
+    """When catalog and image disagree: another value is likelier than ``alternative_above``, the catalog's own at most
+    ``catalog_value_to`` likely, and the logit of the other at least ``margin`` higher."""
+
+    alternative_above: float = 0.7
+    catalog_value_to: float = 0.3
+    margin: float = 0.0
+
+    def holds(self, alternative: float, catalog_value: float) -> bool:
+        """Whether they disagree, by the probabilities of both values."""
+        is_clear = logit(alternative) - logit(catalog_value) >= self.margin
+        return bool(alternative > self.alternative_above and catalog_value <= self.catalog_value_to and is_clear)
+
+
+TOLD_TO_SHOPPERS = DisagreementRule()
 
 
 def verdict_of(requirement: Requirement, catalog: CatalogValue, image_logit: float | None) -> Verdict:
@@ -90,7 +104,12 @@ def conflict(catalog: CatalogValue, image_logit: float | None) -> bool:
     return min(abs(catalog.logit), abs(image_logit)) >= CONFLICT_LOGIT
 
 
-def resolved(verdict: Verdict, catalog_values: tuple[str, ...], shown: Mapping[str, float]) -> Verdict:
+def resolved(
+    verdict: Verdict,
+    catalog_values: tuple[str, ...],
+    shown: Mapping[str, float],
+    rule: DisagreementRule = TOLD_TO_SHOPPERS,
+) -> Verdict:
     """A verdict whose evidence was in conflict, once the field's values were tried.
 
     ``shown`` has, by value, the calibrated probability that the image shows it; ``catalog_values`` are those that the
@@ -101,7 +120,7 @@ def resolved(verdict: Verdict, catalog_values: tuple[str, ...], shown: Mapping[s
         return verdict
     likeliest = max(shown, key=lambda value: shown[value])
     own = max((shown[value] for value in catalog_values if value in shown), default=0.0)
-    if likeliest in catalog_values or shown[likeliest] < ALTERNATIVE_FROM or own > CATALOG_VALUE_TO:
+    if likeliest in catalog_values or not rule.holds(shown[likeliest], own):
         return verdict
     disagreement = f"listing says {verdict.catalog_value}, photo looks {likeliest}"
     return without_repeating(replace(verdict, image_value=likeliest, disagreement=disagreement))
@@ -296,7 +315,7 @@ def shown_probabilities(
     answer (NaN) are left out."""
     answers = {value: yes[statement_of(value)] for value in values}
     return {
-        value: float(probability(fusion_weights.image_logit(answer)))
+        value: float(probability(fusion_weights.calibrated_logit(answer)))
         for value, answer in answers.items()
         if not np.isnan(answer)
     }

@@ -168,7 +168,7 @@ def test_of_many_the_most_confident_are_printed_and_the_first_that_failed_named(
 ) -> None:
     summary = AuditSummary(("colour",))
     for n in range(N_SHOWN + 1):
-        found = LabelError(f"sku-{n}", "", "id", "colour", "Red", "Blue", 0.1, 0.9, float(n))
+        found = LabelError(f"sku-{n}", "", "id", "colour", "Red", "Blue", 0.1, 0.9 + n / 1000)
         summary.add(ItemAudit(found.sku, ItemStatus.AUDITED, ("colour",), (found,)))
     for n in range(MAX_NAMED + 3):
         summary.add(ItemAudit(f"lost-{n}", ItemStatus.FAILED))

@@ -11,8 +11,8 @@ from vitrina.search.audit.audit import AuditSummary, ItemAudit, ItemStatus, Labe
 from vitrina.search.store.store import Store
 
 
-def label_error(sku: str, *, image_id: str = "gone", field: str = "colour", margin: float = 5.0) -> LabelError:
-    return LabelError(sku, f"{NASTY} {sku}", image_id, field, NASTY, "Black", 0.05, 0.95, margin)
+def label_error(sku: str, *, image_id: str = "gone", field: str = "colour", shown: float = 0.95) -> LabelError:
+    return LabelError(sku, f"{NASTY} {sku}", image_id, field, NASTY, "Black", 0.05, shown)
 
 
 def render(store: Store, folder: Path, summary: AuditSummary, notes: tuple[str, ...] = ()) -> Page:
@@ -28,8 +28,8 @@ def render(store: Store, folder: Path, summary: AuditSummary, notes: tuple[str, 
 def test_every_listing_is_shown_with_its_image_by_field_the_surest_first(store: Store, tmp_path: Path) -> None:
     image_id = store.images.put(png(make_image("red")))
     summary = AuditSummary(("colour", "article"))
-    mug = label_error("mug", image_id=image_id, field="article", margin=9.0)
-    for each in (label_error("doubtful", margin=4.0), mug, label_error("sure")):
+    mug = label_error("mug", image_id=image_id, field="article", shown=0.99)
+    for each in (label_error("doubtful", shown=0.9), mug, label_error("sure")):
         summary.add(ItemAudit(each.sku, ItemStatus.AUDITED, ("colour", "article"), (each,)))
     summary.add(ItemAudit("bare", ItemStatus.NO_IMAGE))
     summary.add(ItemAudit("broken", ItemStatus.FAILED))
@@ -54,7 +54,7 @@ def test_every_listing_is_shown_with_its_image_by_field_the_surest_first(store: 
 def test_of_very_many_the_surest_are_shown(store: Store, tmp_path: Path) -> None:
     summary = AuditSummary(("colour",))
     for n in range(MAX_SHOWN + 2):
-        summary.add(ItemAudit(str(n), ItemStatus.AUDITED, ("colour",), (label_error(f"sku-{n}", margin=float(n)),)))
+        summary.add(ItemAudit(str(n), ItemStatus.AUDITED, ("colour",), (label_error(f"sku-{n}", shown=0.9 + n / 1e5),)))
     page = render(store, tmp_path, summary)
     assert f"the {MAX_SHOWN} most certain of {MAX_SHOWN + 2}" in page.text
     assert f"sku-{MAX_SHOWN + 1} " in page.text

@@ -16,7 +16,7 @@ from vitrina.search.reranking.catalog_evidence import (
     CatalogValue,
 )
 from vitrina.search.reranking.fusion import MAX_IMAGE_LOGIT
-from vitrina.search.reranking.verdicts import resolved, verdict_of
+from vitrina.search.reranking.verdicts import DisagreementRule, resolved, verdict_of
 from vitrina.search.types.requirement import Evidence, Requirement, Status, Verdict
 
 MET, CONTRADICTED, UNKNOWN = Status
@@ -105,6 +105,15 @@ def test_where_listing_and_image_disagree(
     assert verdict.disagreement == disagreement
     if disagreement:
         assert verdict.image_value == max(candidates, key=lambda value: candidates[value])
+
+
+def test_a_rule_with_a_margin() -> None:
+    rule = DisagreementRule(alternative_above=0.5, margin=3.8)
+    assert rule.holds(0.6, 0.02)
+    assert not rule.holds(0.6, 0.1)
+    assert not rule.holds(0.5, 0.001)
+    assert not rule.holds(0.9999, 0.4)
+    assert not DisagreementRule().holds(0.6, 0.02)
 
 
 def test_words_of_which_no_other_value_can_be_tried() -> None:

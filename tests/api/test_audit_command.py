@@ -86,7 +86,7 @@ def test_label_errors_are_printed_and_written(audit: Run, store: Store, tmp_path
     status, printed, complaint = audit("--csv", "found.csv", "--report", "found.html")
     assert status == 0
     line = next(line for line in printed.splitlines() if line.startswith("item-5"))
-    assert line.split() == ["item-5", "A", "fine", "shirt", "colour", "Black", "5%", "White", "95%"]
+    assert line.split() == ["item-5", "A", "fine", "shirt", "colour", "Black", "2%", "White", "98%"]
     assert NASTY in printed
     assert "item-4" not in printed
     assert "3 contradictions between listing and photo" in printed
@@ -98,7 +98,7 @@ def test_label_errors_are_printed_and_written(audit: Run, store: Store, tmp_path
     assert set(found) == {"item-5", "item-6", "'=1+1"}
     assert tuple(found["item-6"]) == COLUMNS
     assert list(found["item-6"].values()) == [
-        *("item-6", "A fine boots", "colour", "White", "Red", "0.047", "0.953"),
+        *("item-6", "A fine boots", "colour", "White", "Red", "0.020", "0.980"),
         store.catalog.item("item-6").image_ids[0],
     ]
     assert found["'=1+1"]["title"] == NASTY

@@ -141,8 +141,13 @@ class Cohort:
 
         That is the Bhattacharyya coefficient of their softmax shares.
         """
+        if not len(items):
+            return np.empty(0)
         asked = softmax(self.vectors @ query / NAME_TEMPERATURE)
-        held = softmax(items @ self.vectors.T / NAME_TEMPERATURE, axis=1)
+        # one item after the other: a product of two matrices is shared among threads, which wait 16 ms for each other
+        # on a machine that has other work, for 0.1 ms of it
+        cosines = np.stack([self.vectors @ item for item in items])
+        held = softmax(cosines / NAME_TEMPERATURE, axis=1)
         return np.asarray(np.log(np.sqrt(held) @ np.sqrt(asked) + LEAST_SHARED), np.float64)
 
 

@@ -38,7 +38,7 @@ EDGES = "".join(
 _BLANK = frozenset(
     {
         "", "-", "--", "–", "—", ".", "nan", "null", "(null)", "nil", "none", "n/a", "n.a.", "<na>", "\\n", "undefined",
-        "(none)", "(blank)", "(empty)",
+        "(none)", "(blank)", "(empty)", "k.a.", "k. a.",
         "#n/a", "#na", "#n/d", "#nv", "#ref!", "#value!", "#div/0!", "#name?", "#null!", "#num!",
     }
 )  # fmt: skip
@@ -99,19 +99,19 @@ def is_blank(value: object) -> bool:
             return True
         if len(value) > 20:
             return value.isspace() or not value.strip(EDGES)
-        if value[0].isalnum() and value[0] not in "nNuU":
+        if value[0].isalnum() and value[0] not in "nNuUkK":
             return False
         stripped = value.strip(EDGES)
         return stripped.lower() in _BLANK or stripped == "NA"
     return isinstance(value, (list, tuple, dict)) and not value
 
 
-_FORMULA_TEXT = re.compile(r'="((?:[^"]|"")*)"')
+_FORMULA_TEXT = re.compile(r'=(?:HYPERLINK\([^()"]*(?:"[^"]*")[^()"]*[,;]\s*)?"((?:[^"]|"")*)"\s*\)?', re.IGNORECASE)
 _APOSTROPHE = re.compile(r"'(?:[=+@-].*|\d[\d.,/ -]*)")
 
 
 def without_spreadsheet_marks(text: str) -> str:
-    """The text that a spreadsheet shows: ``00123`` for ``="00123"`` and for ``'00123``."""
+    """The text that a spreadsheet shows: ``00123`` for ``="00123"`` and for ``'00123``, a link's for ``=HYPERLINK``."""
     if text[:1] == "=" and (formula := _FORMULA_TEXT.fullmatch(text)) is not None:
         return formula[1].replace('""', '"')
     return text[1:] if text[:1] == "'" and _APOSTROPHE.fullmatch(text) else text

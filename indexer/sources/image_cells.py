@@ -17,7 +17,7 @@ MAX_IMAGES = 250
 """Images one item may have; Shopify's own limit."""
 
 _SUFFIX = re.compile(r"\.(?:jpe?g|jpe|jfif|png|gif|webp|avif|heic|heif|bmp|tiff?|mpo|jxl)(?:[?#]\S*)?$", re.IGNORECASE)
-_BETWEEN_URLS = re.compile(r"(?:&&|[\s,;|])+(?=(?:https?:)?//)|\s*[|\n]\s*", re.IGNORECASE)
+_BETWEEN_URLS = re.compile(r"(?:&&|[\s,;|])+(?=(?:https?:)?//)|[~^#>*\s]+(?=https?://)|\s*[|\n]\s*", re.IGNORECASE)
 _BETWEEN_PATHS = re.compile(r"\s*[|;\n\t]\s*")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)(?=://)|(?:data|file)(?=:)", re.IGNORECASE)
 _EMBEDDED = re.compile(
@@ -53,8 +53,9 @@ _VIDEO = re.compile(
     r"//(?:www\.|m\.|player\.)?(?:youtube\.com|youtu\.be|vimeo\.com)/|\.(?:mp4|mov|webm|avi|m3u8)(?:[?#]|$)",
     re.IGNORECASE,
 )
-_LABEL = re.compile(r"#\{[^{}]*\}")
-"""What CS-Cart writes behind an image: ``tv.jpg#{[en]:A television;}``."""
+_LABEL = re.compile(r"#\{[^{}]*\}|\s*!\s*(?:alt|title|desc|caption)\s*:[^|!]*")
+"""What CS-Cart writes behind an image, ``tv.jpg#{[en]:A television;}``, and WebToffee for WooCommerce, ``tv.jpg ! alt :
+A television ! title : tv``."""
 
 _PLACEHOLDERS = frozenset({"no_selection", "no selection", "no image", "no_image", "noimage", "no-image"})
 _MAX_DEPTH = 8
@@ -98,7 +99,7 @@ def _read_text(text: str, files: ImageFiles, depth: int) -> Iterator[ImageRefere
         yield from read_image_cells(literal, files, depth + 1)
         return
     text = _ARRAY_OF_ONE.sub(r"\1", text)
-    for part in _split(_LABEL.sub("", text) if "#{" in text else text, files):
+    for part in _split(_LABEL.sub("", text) if "#{" in text or " ! " in text else text, files):
         if part.lower() in _PLACEHOLDERS:
             continue
         try:

@@ -31,7 +31,7 @@ _OF_PRODUCT = frozenset({"title", "name", "sku", "handle", "product_name", "@typ
 """Keys of an object that is a product itself, whatever lists it holds."""
 
 _SOLD = frozenset(
-    {"sku", "price", "prices", "handle", "@type", "product_name", "variants", "offers", "image", "images"}
+    {"sku", "price", "prices", "handle", "@type", "product_name", "variants", "variations", "offers", "image", "images"}
 )
 """Keys of what is sold, and no section of a shop."""
 
@@ -45,7 +45,8 @@ _N_PEEKED_EVENTS = 200_000
 @dataclass(frozen=True, slots=True)
 class JsonDocumentTable:
     """A JSON document whose products are at ``prefix``, as ijson spells it: ``products.item``; if it ``is_keyed``, in
-    an object under their keys."""
+    an object under their keys; with ``within``, in lists of this name in the sections there, whose names are their
+    products' categories."""
 
     path: Path
     prefix: str
@@ -54,6 +55,7 @@ class JsonDocumentTable:
     n_rows: int | None = None
     notes: tuple[str, ...] = ()
     is_keyed: bool = False
+    within: str = ""
 
     @property
     def format(self) -> str:
@@ -75,7 +77,8 @@ class JsonDocumentTable:
 
     def _values(self, file: TextIO) -> Iterator[object]:
         if not self.is_keyed:
-            yield from ijson.items(_Bytes(file), self.prefix, use_float=True)
+            values = ijson.items(_Bytes(file), self.prefix, use_float=True)
+            yield from _of_sections(values, self.within) if self.within else values
             return
         for key, value in ijson.kvitems(_Bytes(file), self.prefix, use_float=True):
             yield {"key": key, **value} if isinstance(value, dict) else value
@@ -186,13 +189,29 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
     columns = union_of_columns(table.rows())
     is_section = _OF_PRODUCT.isdisjoint(columns) or _SOLD.isdisjoint(columns)
     inner = next((name for name in ("products", "items", "articles", "goods") if name in columns and is_section), None)
-    if inner is not None and (within := replace(table, prefix=f"{prefix}.{inner}.item")) and _are_of_products(within):
-        table, columns = within, union_of_columns(within.rows())  # sections, each with its products
+    if inner is not None:  # sections, each with its products
+        is_held = not _TITLES.isdisjoint(columns) and path.stat().st_size <= _MAX_WHOLE_BYTES
+        own = replace(table, within=inner) if is_held else replace(table, prefix=f"{prefix}.{inner}.item")
+        if _are_of_products(own):
+            table, columns = own, union_of_columns(own.rows())
     if not columns:
         raise SourceError(
             f"{path.name} holds no products that can be read.", remedy="Give an array of JSON objects, or one a line."
         )
     return replace(table, columns=columns)
+
+
+_TITLES = frozenset({"title", "name"})
+
+
+def _of_sections(sections: Iterator[object], within: str) -> Iterator[object]:
+    """The products of sections such as ``{"name": "Mugs", "products": [...]}``, with the section's name as category."""
+    for section in sections:
+        held = section.get(within) if isinstance(section, dict) else None
+        for product in held if isinstance(held, list) else ():
+            name = section.get("title") or section.get("name") if isinstance(section, dict) else None
+            is_told = not isinstance(product, dict) or not {"category", "categories"}.isdisjoint(product)
+            yield product if is_told or not isinstance(name, str) else {**product, "category": name}
 
 
 def _are_of_products(table: JsonDocumentTable) -> bool:
@@ -243,7 +262,15 @@ def _holds_list(value: Mapping[str, object], depth: int = 0) -> bool:
     found = [inner for key, inner in value.items() if key in CONTAINERS or key.casefold() in CONTAINERS]
     if any(isinstance(each, list) and each and isinstance(each[0], dict) for each in found):
         return True
+    lists = (each for key, each in value.items() if key not in _SOLD and isinstance(each, list) and each)
+    if any(isinstance(each[0], dict) and _is_sold(each[0]) for each in lists):
+        return True
     return depth < 4 and any(_holds_list(each, depth + 1) for each in value.values() if isinstance(each, dict))
+
+
+def _is_sold(value: Mapping[str, object]) -> bool:
+    """Whether an object is a product by its keys."""
+    return not _OF_PRODUCT.isdisjoint(value) and not _SOLD.isdisjoint(value)
 
 
 def _find_prefix(path: Path, encoding: TextEncoding) -> str | None:

@@ -18,7 +18,7 @@ _BESIDE = frozenset(
         "text_match_info",
     }
 )  # fmt: skip
-_OPENED = frozenset({*_ENVELOPES, "masterData"})
+_OPENED = frozenset({*_ENVELOPES, "masterData", "translated", "item_data", "details", "info", "general"})
 _KEYS = ("_id", "id", "key")
 _ACTIONS = frozenset({"index", "create", "update"})
 
@@ -30,7 +30,7 @@ _TYPES = frozenset(
 )  # fmt: skip
 """The types that DynamoDB and Firestore write around each value."""
 
-_INSIDE = ('"edges"', '"nodes"', '"$', '"priceWithTax"', '"language_tag"')
+_INSIDE = ('"edges"', '"nodes"', '"$', '"priceWithTax"', '"language_tag"', '"price_money"')
 """Of these a text has one if there may be something to take off inside of a product."""
 
 
@@ -75,13 +75,17 @@ def _opened(cells: Cells, depth: int = 0) -> Cells:
             if isinstance(about := cells.get("sys"), dict) and "id" in about:
                 own["id"] = about["id"]
             return _opened({**own, **inner}, depth + 1)
-    inner = cells.get("product")
-    if isinstance(inner, dict) and _TITLES & inner.keys() and not _TITLES & cells.keys():
-        return {**inner, **{key: cell for key, cell in cells.items() if key != "product" and key not in inner}}
+    for name in _WITHIN:
+        inner = cells.get(name)
+        if isinstance(inner, dict) and _TITLES & inner.keys() and not any(cells.get(key) for key in _TITLES):
+            own = {key: cell for key, cell in cells.items() if key != name and (key not in inner or cell is not None)}
+            return {**inner, **own}
     return cells
 
 
-_TITLES = frozenset({"title", "name", "sku"})
+_TITLES = frozenset({"title", "name"})
+_WITHIN = ("product", "attributes", "fields", "translated", "item_data", "details", "info", "general")
+"""Keys under which a product's names may stand beside its prices and images."""
 
 
 def _plain(value: object, depth: int = 0) -> object:
@@ -96,6 +100,9 @@ def _plain(value: object, depth: int = 0) -> object:
     if isinstance(value.get("priceWithTax"), int) and isinstance(code := value.get("currencyCode"), str):  # Vendure
         value = {**value, "price": {"centAmount": value["priceWithTax"], "currencyCode": code}}
         del value["priceWithTax"]
+    if isinstance(money := value.get("price_money"), dict):  # Square
+        value = {**value, "price": {"centAmount": money.get("amount"), "currencyCode": money.get("currency")}}
+        del value["price_money"]
     edges, nodes = value.get("edges"), value.get("nodes")
     if isinstance(edges, list) and all(isinstance(each, dict) and "node" in each for each in edges):
         return [_plain(each["node"], depth + 1) for each in edges]

@@ -184,9 +184,13 @@ def _of_object(value: Mapping[str, object], currency: str | None, decimal_mark: 
     """The price of an object such as ``{"amount": "25.00", "currencyCode": "EUR"}``."""
     named = {re.sub(r"[^a-z]", "", str(key).casefold()): cell for key, cell in value.items()}
     own_currency = next((named[key] for key in ("currency", "currencycode", "pricecurrency") if key in named), None)
-    keys = ("centamount", "unitamount", "amount", "value", "finalprice", "price", "current", "saleprice", "lowprice",
-            "min", "minvalue", "minvariantprice", "minimumprice", "regularprice", "pricerange", "gross", "start",
-            "net")  # fmt: skip
+    keys = ("centamount", "unitamount", "amount", "value", "finalprice", "discountedprice", "price", "current",
+            "saleprice", "lowprice", "min", "minvalue", "minvariantprice", "minimumprice", "regularprice", "pricerange",
+            "gross", "start", "net")  # fmt: skip
+    if value and all(str(each).upper() in CODES for each in value):  # {"GBP": 9.5, "EUR": 11}
+        by_code = {str(each).upper(): cell for each, cell in value.items()}
+        code = currency if currency in by_code else next(iter(by_code))
+        return parse_price(by_code[code], code, decimal_mark)
     key = next((key for key in keys if not is_blank(named.get(key))), "")
     found, currency = named.get(key), parse_currency(own_currency) or currency
     if not key and any(each in named for each in keys):

@@ -66,12 +66,15 @@ def nested_variants(
     return tuple(found)
 
 
+_WITHIN = ("product", "node", "item_variation_data")
+
+
 def _read(
     each: Cells, cells: Cells, variants: Variants, bind: Callable[[Cells], Layout]
 ) -> tuple[dict[str, object], dict[str, object]]:
-    within = next((each[key] for key in ("product", "node") if isinstance(each.get(key), Mapping)), None)
+    within = next((each[key] for key in _WITHIN if isinstance(each.get(key), Mapping)), None)
     if isinstance(within, Mapping):  # a product, and beside it which variant it is
-        each = {**within, **{key: cell for key, cell in each.items() if key not in ("product", "node")}}
+        each = {**within, **{key: cell for key, cell in each.items() if key not in _WITHIN}}
     inner = bind(each).normal(each)
     layout = bind(inner)
     spread = {**layout.spread(inner, "variant"), **dict(_numbered(inner, cells.get("options")))}

@@ -273,3 +273,18 @@ def test_galleries_are_images_and_variants_may_be_json(tmp_path: Path) -> None:
     table = f"SKU,Title,Featured Image,Product Gallery,variants\nA,Mug,1.jpg,2.jpg|3.jpg,{variants}\n"
     record = only(write(tmp_path, "wp.csv", table))
     assert (len(record.images), [each.sku for each in record.item.variants]) == (3, ["A-S", "A-M"])
+
+
+def test_a_list_price_fills_in_where_the_selling_price_is_empty(tmp_path: Path) -> None:
+    table = "Artikelnummer;Productnaam;Adviesprijs;Verkoopprijs\nA;Mug;12,90;9,90\nB;Pan;19,90;\n"
+    (mug, pan), _ = read(write(tmp_path, "shop.csv", table))
+    assert (mug.item.price_cents, pan.item.price_cents) == (990, 1990)
+
+
+@pytest.mark.parametrize(
+    ("header", "cents"),
+    [("SKU,Name,Net,Gross", 1210), ("SKU,Name,Net (kg),Gross (kg)", None), ("ARTNR,ARTBEZ1,EKP,VKP1", 1210)],
+)
+def test_short_names_of_prices(tmp_path: Path, header: str, cents: int | None) -> None:
+    item = only(write(tmp_path, "shop.csv", f"{header}\nA,Mug,10.00,12.10\n")).item
+    assert (item.title, item.price_cents) == ("Mug", cents)

@@ -320,3 +320,22 @@ def test_columns_with_points_in_their_names(tmp_path: Path) -> None:
     record = only(write(tmp_path, "a.csv", "Art.-Nr.;Bezeichnung 1;VK brutto;EK netto\n0012;Hemd;49,-;20\n"))
     assert (record.item.sku, record.item.title, record.item.price_cents) == ("0012", "Hemd", 4900)
     assert record.item.attributes == {}
+
+
+def test_what_plugins_and_crawlers_note_is_no_attribute(tmp_path: Path) -> None:
+    table = "_sku,Title,Post Type,stock_status,Author Email,crawled_at,scraped_at,attribute_data:pa_color,Colour\nA,Mug,product,instock,a@b.example,x,y,0:1,Red\n"
+    assert only(write(tmp_path, "shop.csv", table)).item.attributes == {"colour": "Red"}
+
+
+def test_merchant_products_of_the_content_api(tmp_path: Path) -> None:
+    mug = {
+        "kind": "content#product", "id": "online:en:US:1", "offerId": "1", "title": "Mug", "imageLink": "https://s.example/1.jpg",
+        "contentLanguage": "en", "targetCountry": "US", "channel": "online", "price": {"value": "9.90", "currency": "USD"},
+    }  # fmt: skip
+    item = only(write(tmp_path, "products.json", json.dumps({"kind": "content#list", "resources": [mug]}))).item
+    assert (item.sku, item.title, item.price_cents, item.attributes) == (
+        "1",
+        "Mug",
+        990,
+        {"id": "online:en:US:1"},
+    )

@@ -259,3 +259,12 @@ def test_addresses_behind_labels_and_arrays_of_one() -> None:
     cell = "Product Image Path: a/b.jpg, Product Image URL: https://a.example/1.jpg|Image URL: https://a.example/2.jpg"
     assert urls(cell) == ["https://a.example/1.jpg", "https://a.example/2.jpg"]
     assert paths("{a/b.jpg}") == ["/shop/a/b.jpg"]
+
+
+def test_what_stands_between_and_behind_addresses() -> None:
+    two = ["https://a.example/1.jpg", "https://a.example/2.jpg"]
+    assert urls("https://a.example/1.jpg~https://a.example/2.jpg") == two
+    assert urls("https://a.example/1.jpg#https://a.example/2.jpg") == two
+    behind = " ! alt : Red ! title : a ! desc :  ! caption : "  # as WebToffee writes for WooCommerce
+    assert urls(f"https://a.example/1.jpg{behind}|https://a.example/2.jpg{behind}") == two
+    assert urls("https://a.example/?url=https://b.example/1.jpg") == ["https://a.example/?url=https://b.example/1.jpg"]

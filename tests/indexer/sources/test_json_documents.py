@@ -267,3 +267,18 @@ def test_a_number_that_python_refuses_is_an_error(tmp_path: Path, text: str) -> 
     with contextlib.suppress(SourceError):
         rows = list(open_source(str(path)).rows())
     assert all(isinstance(row, Rejection) for row in rows[-1:])
+
+
+def test_a_list_under_any_key_on_one_line(tmp_path: Path) -> None:
+    items = [{"itemId": "v1|1|0", "title": "Camera", "price": {"value": "120.00", "currency": "USD"}}]
+    item = only(write(tmp_path, "browse.json", json.dumps({"href": "x", "total": 1, "itemSummaries": items}))).item
+    assert (item.sku, item.title, item.price_cents) == ("v1|1|0", "Camera", 12000)
+
+
+def test_products_have_their_sections_name_as_category(tmp_path: Path) -> None:
+    sections = [
+        {"name": "Mugs", "products": [{"sku": "A", "title": "Cup"}]},
+        {"name": "Pots", "products": [{"sku": "B", "title": "Pan", "category": "Pans"}]},
+    ]
+    (cup, pan), _ = read(write(tmp_path, "shop.json", json.dumps({"categories": sections})))
+    assert (cup.item.attributes, pan.item.attributes) == ({"category": "Mugs"}, {"category": "Pans"})

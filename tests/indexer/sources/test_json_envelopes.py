@@ -250,3 +250,32 @@ def test_akeneos_values(tmp_path: Path) -> None:
     item = only(write(tmp_path, "products.json", json.dumps([product]))).item
     assert (item.sku, item.title, item.price_cents, item.currency) == ("AK", "Tee", 1990, "EUR")
     assert item.attributes["color"] == "red"
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        {"productId": "A", "attributes": {"title": "Mug"}, "pricing": {"current": {"value": 9.5, "currency": "EUR"}}},
+        {"productNumber": "A", "name": None, "translated": {"name": "Mug"}, "price": "9.50", "currency": "EUR"},
+        {"code": "A", "name": "Mug", "price": {"EUR": 9.5, "USD": 11}},
+        {"code": "A", "name": "Mug", "priceData": {"currency": "EUR", "price": 12, "discountedPrice": 9.5}},
+        {"Item": {"pk": {"S": "A"}, "title": {"S": "Mug"}, "price": {"M": {"EUR": {"N": "9.5"}}}}},
+    ],
+)
+def test_names_and_prices_beside_each_other(tmp_path: Path, product: dict[str, object]) -> None:
+    item = only(write(tmp_path, "shop.jsonl", json.dumps(product) + "\n")).item
+    assert (item.sku, item.title, item.price_cents, item.currency) == ("A", "Mug", 950, "EUR")
+
+
+def test_squares_items(tmp_path: Path) -> None:
+    forms = [
+        {"id": name, "item_variation_data": {"name": name, "price_money": {"amount": amount, "currency": "USD"}}}
+        for name, amount in (("Small", 400), ("Large", 500))
+    ]
+    cocoa = {"type": "ITEM", "id": "W", "version": 3, "item_data": {"name": "Cocoa", "variations": forms}}
+    item = only(write(tmp_path, "square.json", json.dumps({"objects": [cocoa]}))).item
+    assert (item.sku, item.title, item.price_cents, item.currency) == ("W", "Cocoa", 400, "USD")
+    assert [(dict(each.options), each.price_cents) for each in item.variants] == [
+        ({"variant": "Small"}, 400),
+        ({"variant": "Large"}, 500),
+    ]

@@ -150,3 +150,13 @@ def test_text_that_was_encoded_twice(text: str) -> None:
 def test_text_that_may_be_meant() -> None:
     for text in ("Ã€ propos", "SÃO “â€", "Â£5 and Ä"):
         assert clean_text(text)
+
+
+def test_a_link_of_a_spreadsheet_shows_its_text() -> None:
+    assert display_text('=HYPERLINK("https://s.example/1","Red ""round"" mug")') == 'Red "round" mug'
+    assert display_text('=HYPERLINK("https://s.example/1";"Mug")') == "Mug"
+
+
+def test_no_statement_in_german_is_blank() -> None:
+    assert is_blank("k.A.")
+    assert not is_blank("kA")

@@ -42,6 +42,17 @@ LESS: Mapping[Part, str] = {
     Part.FIELDS: "its fields meet fewer of the requirements than those of the hits",
 }
 
+BY: Mapping[Part, str] = {
+    Part.IMAGE: "its photo",
+    Part.TEXT: "the meaning of its text",
+    Part.BM25: "its words",
+    Part.WORDS: "how many of the words it holds",
+    Part.ALL_WORDS: "holding all of the words",
+    Part.TITLE: "its title",
+    Part.VALUE: "the values of its fields",
+    Part.FIELDS: "the requirements that its fields meet",
+}
+
 
 def failed_filter(condition: Condition, item: Item) -> FailedFilter:
     """A condition that an item fails, in words."""
@@ -221,7 +232,7 @@ def best_part(explained: RankExplanation) -> str:
     """The part of the score by which the item ranks best, in words; empty where none adds anything."""
     ranked = [each for each in explained.parts if each.rank is not None and each.contribution > 0]
     best = min(ranked, key=lambda each: (each.rank or 0, -each.contribution), default=None)
-    return f"by {best.part} it is {ordinal(best.rank or 0)}" if best else ""
+    return f"{ordinal(best.rank or 0)} by {BY[best.part]}" if best else ""
 
 
 def widest_gap(explained: RankExplanation) -> str:

@@ -13,7 +13,7 @@ const SECTIONS = { "": showImports, duplicates: showDuplicates, audit: showAudit
 let pending = new AbortController();
 
 export function connectCatalog() {
-  connectImports();
+  connectImports(() => showSize(pending.signal));
 }
 
 /** Show one section: imports, or the one that is named. */

@@ -3,17 +3,7 @@
 
 import { post } from "./api.js";
 import { at, button, make } from "./elements.js";
-import {
-  SORTS,
-  addressOf,
-  conditionsOf,
-  hasWordsOrImage,
-  holds,
-  isEmpty,
-  requestOf,
-  toggled,
-  withoutFilters,
-} from "./query.js";
+import { SORTS, addressOf, conditionsOf, holds, isEmpty, isRanked, requestOf, toggled, withoutFilters } from "./query.js";
 import { labelOf, price, unitsOf } from "./values.js";
 
 const N_FIELDS = 8;
@@ -70,7 +60,7 @@ export async function showFilters(newQuery) {
 async function count(signal) {
   const request = requestOf(query);
   const ask = (asked) => post("/v1/facets", { query: asked, limit: MAX_VALUES }, { signal });
-  const found = hasWordsOrImage({ ...query, photo: null }) ? await ask(request) : null;
+  const found = isRanked({ ...query, photo: null }) ? await ask(request) : null;
   return found?.total >= MIN_TOTAL ? found : ask({ filters: request.filters });
 }
 

@@ -17,8 +17,11 @@ const STATUSES = {
 };
 
 let signal = null;
+let onEnd = () => {};
 
-export function connectImports() {
+/** `afterImport` is called when one ends. */
+export function connectImports(afterImport) {
+  onEnd = afterImport;
   const run = (act) => async (event) => {
     event.preventDefault();
     showFormProblem(null);
@@ -114,6 +117,7 @@ async function follow(element, id) {
       if (name === "error") throw problem(data, 500);
       fill(element, data);
     }
+    onEnd();
   });
 }
 
@@ -137,7 +141,7 @@ function fill(element, job) {
   fillBar(part("bar"), job, underWay);
   fillReport(part("report"), job);
   part("dead-letters").hidden = !job.n_dead_letters;
-  part("dead-letters").querySelector("summary").textContent = counted(job.n_dead_letters, "rejected row");
+  part("dead-letters").querySelector("summary").textContent = `Rows and images left out: ${job.n_dead_letters.toLocaleString()}`;
 }
 
 function fillBar(bar, { progress, source }, isShown) {

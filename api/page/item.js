@@ -3,7 +3,7 @@
 import { asProblem, call, loadImage } from "./api.js";
 import { at, button, copyOf, make, outsideLink, pair, row } from "./elements.js";
 import { itemElement, showImage } from "./hit.js";
-import { addressOf, hasWordsOrImage } from "./query.js";
+import { addressOf, isRanked } from "./query.js";
 import { explain, searchSimilar } from "./search.js";
 import { capitalized, labelOf, optionsOf, price, priceRange, textOf, webAddress } from "./values.js";
 import { showVerdicts } from "./verdicts.js";
@@ -104,7 +104,7 @@ function showVariants(section, { variants }, onImage) {
 
 /** The item's rank and verdicts in the search that it was found by. */
 async function showFit(item, query, signal) {
-  if (!hasWordsOrImage(query)) return;
+  if (!isRanked(query)) return;
   const fit = at("item").querySelector(".fit");
   fit.hidden = false;
   fit.setAttribute("aria-busy", "true");
@@ -140,6 +140,7 @@ function similarElement(hit) {
 
 function problemElement({ message, remedy }) {
   const title = make("h1", { tabIndex: -1, textContent: capitalized(message) });
-  const link = make("a", { href: "/", textContent: "Search" });
-  return make("div", { className: "notice", role: "alert" }, title, make("p", { textContent: remedy }), link);
+  const link = make("a", { className: "outline", href: "/", textContent: "Search" });
+  const actions = make("div", { className: "actions" }, link);
+  return make("div", { className: "notice", role: "alert" }, title, make("p", { textContent: remedy }), actions);
 }

@@ -1,13 +1,13 @@
 // The notice above the hits: what went wrong, or why there is nothing and what comes nearest.
 
 import { post } from "./api.js";
-import { at, button } from "./elements.js";
+import { at, button, make } from "./elements.js";
 import { conditionsOf, hasFilters, requestOf, withoutFilters } from "./query.js";
 import { counted } from "./values.js";
 
 const N_RELAXED = 5; // filters that are tried to be left out
 const N_NEAREST = 8;
-const EMPTY_REMEDY = "Index one first, as in: vitrina index products.csv";
+const EMPTY_REMEDY = "Import a file here, or on the command line: vitrina index products.csv";
 
 export function showNotice(message, remedy, actions = []) {
   at("notice-message").textContent = message;
@@ -29,24 +29,26 @@ export function relaxing(query, search) {
 
 /** Say why a query finds nothing, and show what comes nearest: `showHits` is called with the hits without its filters. */
 export async function showNothing(query, search, showHits, signal) {
-  if (!hasFilters(query)) return showNotice("The catalog is empty.", EMPTY_REMEDY);
-  showNotice("No product passes all of these filters.", "", relaxing(query, search));
+  const toImports = make("a", { className: "outline", href: "/catalog", textContent: "Import a catalog" });
+  if (!hasFilters(query)) return showNotice("The catalog is empty.", EMPTY_REMEDY, [toImports]);
+  const conditions = conditionsOf(query).slice(0, N_RELAXED);
+  const [these, them] = conditions.length === 1 ? ["this filter", "it"] : ["all of these filters", "them"];
+  showNotice(`No product passes ${these}.`, "", relaxing(query, search));
   if (query.photo) return;
+  const find = (asked, limit) => post("/v1/search", { ...requestOf(asked), limit }, { signal });
   try {
-    const [{ hits }, ...actions] = await Promise.all([
-      post("/v1/search", { ...requestOf(withoutFilters(query)), limit: N_NEAREST }, { signal }),
-      ...conditionsOf(query).slice(0, N_RELAXED).map((condition) => countedAction(condition, search, signal)),
+    const [{ hits }, ...found] = await Promise.all([
+      find(withoutFilters(query), N_NEAREST),
+      ...conditions.map(({ rest }) => find(rest, 1)),
     ]);
+    const actions = conditionsOf(query, hits[0]?.currency).map(({ words, rest }, index) => {
+      const n = found[index]?.n_candidates;
+      return n ? button("outline", `Drop “${words}”: ${counted(n, "product")}`, () => search(rest)) : "";
+    });
     at("notice-actions").replaceChildren(...actions.filter(Boolean));
-    at("notice-remedy").textContent = hits.length ? "Below is what comes nearest without them." : "";
+    at("notice-remedy").textContent = hits.length ? `Below is what comes nearest without ${them}.` : "";
     showHits(hits);
   } catch {
     // The buttons without numbers stay.
   }
-}
-
-/** A button that drops one filter and says how many products that gives; null for none. */
-async function countedAction({ words, rest }, search, signal) {
-  const { n_candidates: total } = await post("/v1/search", { ...requestOf(rest), limit: 1 }, { signal });
-  return total ? button("outline", `Drop “${words}”: ${counted(total, "product")}`, () => search(rest)) : null;
 }

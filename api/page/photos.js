@@ -15,6 +15,11 @@ export function photoOf(number) {
   return photos[number] ?? null;
 }
 
+/** Offer the search by photo, except where the catalog has none. */
+export function offerPhotos({ n_images: n }) {
+  document.body.classList.toggle("no-photos", n === 0);
+}
+
 /** A photo as a data URI, for requests in JSON. */
 export function dataUri(photo) {
   return new Promise((resolve, reject) => {

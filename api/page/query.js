@@ -25,11 +25,11 @@ export const SORTS = {
 
 /** Whether a query asks for nothing at all; a sort alone browses everything. */
 export function isEmpty(query) {
-  return !(hasWordsOrImage(query) || query.without || query.sort || hasFilters(query));
+  return !(isRanked(query) || query.without || query.sort || hasFilters(query));
 }
 
 /** Whether it has words or an image, so that hits can be more and less alike to it. */
-export function hasWordsOrImage({ text, like, photo }) {
+export function isRanked({ text, like, photo }) {
   return Boolean(text || like || photo);
 }
 

@@ -2,11 +2,12 @@
 
 import { call } from "./api.js";
 import { at } from "./elements.js";
-import { hasWordsOrImage } from "./query.js";
+import { offerPhotos } from "./photos.js";
+import { isRanked } from "./query.js";
 
 /** Whether a query is reranked; without words and images there is nothing to check hits against. */
 export function isReranked(query) {
-  return hasWordsOrImage(query) && !at("rerank-option").hidden && at("rerank").checked;
+  return isRanked(query) && !at("rerank-option").hidden && at("rerank").checked;
 }
 
 /** Show the switch as it was left, if there is a reranker; `onChange` is called when it is turned. */
@@ -15,7 +16,9 @@ export async function connectReranking(onChange) {
     storage()?.setItem("rerank", target.checked ? "on" : "off");
     onChange();
   });
-  const { reranker } = await call("/readyz").catch(() => ({}));
+  const ready = await call("/readyz").catch(() => ({}));
+  const { reranker } = ready;
+  offerPhotos(ready);
   at("rerank").checked = storage()?.getItem("rerank") !== "off";
   at("rerank-option").hidden = !["ready", "opening"].includes(reranker?.status);
   at("rerank-option").title = reranker ? `Reranked by ${reranker.name}` : "";

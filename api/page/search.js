@@ -7,8 +7,8 @@ import { openExclusion } from "./exclusion.js";
 import { connectFilters, showFilters } from "./filters.js";
 import { hitElement, showConfidence } from "./hit.js";
 import { hideNotice, relaxing, showNotice, showNothing } from "./notice.js";
-import { dataUri } from "./photos.js";
-import { EMPTY_QUERY, addressOf, hasWordsOrImage, isEmpty, requestOf } from "./query.js";
+import { dataUri, offerPhotos } from "./photos.js";
+import { EMPTY_QUERY, addressOf, isEmpty, isRanked, requestOf } from "./query.js";
 import { connectReranking, isReranked } from "./reranking.js";
 import { counted } from "./values.js";
 import { showExplanation, showVerdicts } from "./verdicts.js";
@@ -145,7 +145,7 @@ function showQueryImage() {
   image.alt = "";
   const hasImage = Boolean(query.photo || query.like);
   at("query-image").hidden = !hasImage;
-  at("text").placeholder = hasImage ? "in red, of leather" : "navy linen shirt";
+  at("text").placeholder = hasImage ? "but in red" : "in your own words";
   at("photo").value = at("camera").value = "";
   if (query.photo) image.src = URL.createObjectURL(query.photo);
   else if (query.like) showItem(query.like, image);
@@ -209,7 +209,7 @@ function showAnswer(answer, offset, isFirst = false) {
   at("rerank-note").textContent = hasImages ? answer.rerank_note : ""; // it is about images
   at("more").hidden = nextOffset >= answer.n_candidates || isTooDeep(nextOffset) || !shown.length;
   at("more").disabled = isFirst;
-  if (!isFirst) resetWhyNot(answer.n_candidates > 0 && hasWordsOrImage(query));
+  if (!isFirst) resetWhyNot(answer.n_candidates > 0 && isRanked(query));
   if (!answer.n_candidates && !isFirst) showEmpty();
   else if (answer.no_good_match) {
     showNotice("No good match.", "Nothing here seems to be quite what you asked for. These come closest.");
@@ -219,7 +219,7 @@ function showAnswer(answer, offset, isFirst = false) {
 
 /** Whether a page from a rank on is beyond what can be asked for; browsing has no end. */
 function isTooDeep(offset) {
-  return hasWordsOrImage(query) && offset + PAGE_SIZE > DEEPEST_RANK;
+  return isRanked(query) && offset + PAGE_SIZE > DEEPEST_RANK;
 }
 
 /** The hit's tile, the same one before and after reranking, so that its image does not flicker. */
@@ -227,7 +227,7 @@ function tileOf(hit) {
   const exclude = (each, opener) => openExclusion(each, opener, query, search);
   const tile = tiles.get(hit.sku) ?? hitElement(hit, addressOf(query), searchSimilar, exclude);
   showConfidence((name) => tile.querySelector(`.${name}`), hit);
-  tile.classList.toggle("browsed", !hasWordsOrImage(query));
+  tile.classList.toggle("browsed", !isRanked(query));
   showVerdicts(tile, hit, tile.querySelector(".tile"));
   return tile;
 }
@@ -245,8 +245,8 @@ function summary(answer) {
   if (!what.length) return [total > n_shown ? `${n_shown.toLocaleString()} of ` : "", strong(counted(total, "product"))];
   const parts = [`Best ${n_shown.toLocaleString()} of ${total.toLocaleString()} for `, strong(what.join(" and "))];
   if (query.without) parts.push(", without ", strong(`“${query.without}”`));
-  const taken = Object.entries(answer.corrected).map(([typed, word]) => `“${word}”, since nothing has “${typed}”`);
-  return taken.length ? [...parts, `; searched for ${taken.join(", and ")}`] : parts;
+  const read = Object.entries(answer.corrected).map(([typed, word]) => `“${typed}” as “${word}”`);
+  return read.length ? [...parts, `; read ${read.join(" and ")}`] : parts;
 }
 
 function showProblem({ message, remedy, isTransient }, offset) {
@@ -271,11 +271,13 @@ function showEmpty() {
 /** How much there is to search, on the start page. */
 async function showCatalogSize() {
   try {
-    const { n_items: n } = await call("/readyz");
+    const ready = await call("/readyz");
+    offerPhotos(ready);
+    const n = ready.n_items;
     if (!isEmpty(query)) return;
     if (n === 0) return showEmpty();
     const count = n === 1 ? "One product" : counted(n, "product");
-    at("catalog-size").textContent = `${count}. Describe one, show an image of it, or do both.`;
+    at("catalog-size").textContent = `${count}. Describe one${ready.n_images ? ", show an image of it, or do both" : ""}.`;
   } catch (error) {
     const { message, remedy } = asProblem(error);
     showNotice(message, remedy);

@@ -51,6 +51,7 @@ class RerankerOut(JsonModel):
 class HealthOut(JsonModel):
     status: Literal["ok", "ready"]
     n_items: int | None = None
+    n_images: int | None = Field(None, description="How many images the items have; 0 in a catalog of texts alone.")
     encoder: str | None = None
     reranker: RerankerOut | None = Field(None, description="null if the service does not rerank.")
     changes_behind: int | None = Field(None, description="Changes of the catalog that cannot be searched yet.")
@@ -68,10 +69,12 @@ def readyz(service: RunningService) -> HealthOut:
     catalog, and the disk has room; 503 if not. Also shows the status of the reranker, which search does not need."""
     if problems := service.problems():
         raise NotReadyError("The service is not ready.", remedy=" ".join(problems.values()), details=problems)
+    counts = service.store.catalog.counts()
     reranker = None if service.reranking is None else RerankerOut.of(service.reranking.status)
     return HealthOut(
         status="ready",
-        n_items=service.store.catalog.counts()["items"],
+        n_items=counts["items"],
+        n_images=counts["images"],
         encoder=service.encoder.identity.name,
         reranker=reranker,
         changes_behind=service.changes_behind(),

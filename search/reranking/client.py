@@ -111,7 +111,7 @@ been time for another batch."""
 NOTES = {
     RerankStatus.RERANKED: "",
     RerankStatus.NOT_ASKED: "",
-    RerankStatus.JUDGED: "Each hit was checked. The order stays as it was, which such checks do not improve here.",
+    RerankStatus.JUDGED: "The hits were checked, but keep their order: for such queries checks do not improve it.",
     RerankStatus.LATE: "The reranker was not done by the deadline.",
     RerankStatus.BUSY: "The reranker has too much to do at the moment; try again in a while.",
     RerankStatus.FAILED: "The reranker failed.",

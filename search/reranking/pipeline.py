@@ -182,7 +182,7 @@ class RerankPipeline:
                 log.debug("An explanation is by template, since the model was late or busy")
             except Exception:
                 log.warning("An explanation failed", exc_info=True)
-        return Explanation(explanation(hit.verdicts), Author.TEMPLATE)
+        return Explanation(explanation(hit.verdicts, has_image=candidate.has_image), Author.TEMPLATE)
 
 
 def explaining_until(options: RerankOptions, judged_by: float) -> float:

@@ -222,7 +222,7 @@ def test_without_requirements_a_hit_is_told_the_part_that_it_is_best_by(tmp_path
     shown = [make_entry(encoder, colour, images=[make_image(colour)]) for colour in ("red", "green", "blue")]
     engine = make_engine(tmp_path, encoder, shown)
     explained = explain_rank(engine, Query(images=(make_image("red"),)), "red")
-    assert explained.sentence == "It is 1st of 3: by image vectors it is 1st."
+    assert explained.sentence == "It is 1st of 3: 1st by its photo."
     engine.catalog.close()
 
 

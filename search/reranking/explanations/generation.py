@@ -241,7 +241,7 @@ def stream_explanation(
     Generation stops at the first piece that makes the text unacceptable: too long, or with unusual characters.
     Closing the iterator stops it, too.
     """
-    template = explanation(verdicts)
+    template = explanation(verdicts, has_image=candidate.has_image)
     if reranker is None or not verdicts or not reranker.capabilities.writes or not deadline.seconds_left:
         yield Explanation(template, Author.TEMPLATE)
         return
@@ -256,7 +256,10 @@ def stream_explanation(
         log.warning("An explanation is by template: %s", error)
         yield Explanation(template, Author.TEMPLATE)
         return
-    if wrong := find_objection(written.strip(), verdicts, vocabulary):
+    wrong = find_objection(written.strip(), verdicts, vocabulary)
+    if wrong is None and not candidate.has_image and "photo" in written.casefold():
+        wrong = Objection(ObjectionKind.UNSUPPORTED, "photo")
+    if wrong:
         log.info("An explanation is by template, since the model's text was refused: %s", wrong)
         yield Explanation(template, Author.TEMPLATE)
     else:

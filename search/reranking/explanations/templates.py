@@ -49,21 +49,23 @@ def actual_value(verdict: Verdict) -> str | None:
 Option = TypeVar("Option")
 
 
-def explanation(verdicts: Sequence[Verdict], rng: Random | None = None) -> str:
+def explanation(verdicts: Sequence[Verdict], rng: Random | None = None, *, has_image: bool = True) -> str:
     """Write why a product is found, and what is not as it was asked for; then what is not known. Empty without
     verdicts.
 
     "A navy hoodie for men, as asked, but it is by Puma, not Nike. The photo does not tell whether it is made of wool."
-    Without ``rng`` the wording is always the same; with it, it is one of several.
+    Without ``rng`` the wording is always the same; with it, it is one of several. No photo is mentioned where
+    there is none.
     """
-    return _Writer(verdicts, rng).text()
+    return _Writer(verdicts, rng, has_image=has_image).text()
 
 
 class _Writer:
     """Writes one explanation; of ``they`` if the product is a pair or a pack."""
 
-    def __init__(self, verdicts: Sequence[Verdict], rng: Random | None) -> None:
+    def __init__(self, verdicts: Sequence[Verdict], rng: Random | None, *, has_image: bool) -> None:
         self._rng = rng
+        self._has_image = has_image
         self._verdicts = verdicts
         self._are_several = number_of(verdicts) is Number.SEVERAL
         others = [instead(each) for each in verdicts if not each.disagreement]
@@ -153,7 +155,7 @@ class _Writer:
             whether = [
                 f"whether {said(each).clause(are_several=self._are_several)}"
                 for each in verdicts
-                if opening_of(each) == opening
+                if opening_of(each, has_image=self._has_image) == opening
             ]
             if whether:
                 last = _pick(
@@ -174,9 +176,11 @@ DOUBTED_LISTING = "the listing says so, but the photo leaves open"
 _OPENINGS = (DOUBTED_LISTING, *_UNKNOWN_OPENINGS.values())
 
 
-def opening_of(verdict: Verdict) -> str:
+def opening_of(verdict: Verdict, *, has_image: bool) -> str:
     """The beginning of the sentence that says of an unknown verdict why it is."""
-    return DOUBTED_LISTING if is_doubted_listing(verdict) else _UNKNOWN_OPENINGS[verdict.evidence]
+    if is_doubted_listing(verdict):
+        return DOUBTED_LISTING
+    return _UNKNOWN_OPENINGS[verdict.evidence if has_image else Evidence.FIELD]
 
 
 def is_doubted_listing(verdict: Verdict) -> bool:

@@ -217,6 +217,30 @@ def test_empty_catalog_says_so(empty_address: str, page: Page, query: str) -> No
     page.goto(f"{empty_address}/{query}")
     assert wait_for(page, "document.getElementById('notice-message')?.textContent") == "The catalog is empty."
     assert "vitrina index" in page.evaluate("document.getElementById('notice-remedy').textContent")
+    page.get_by_role("link", name="Import a catalog").click()
+    page.wait_for_selector("#import-form")
+
+
+def test_a_shop_without_images_is_searched_by_words(tmp_path: Path, page: Page) -> None:
+    tail = "with integrated float switch and thermal overload protection, replacement for the models of 2019, no. "
+    pumps = [make_record(f"P{n}", f"Pump {tail}{n}", attributes={"size": n}) for n in range(3)]
+    store = Store(tmp_path / "store")
+    Indexer(store, FakeEncoder(), Fetcher()).run(MemorySource(pumps))
+    store.close()
+    with serve(store.folder) as address:
+        page.goto(address)
+        wait_for(page, "document.getElementById('catalog-size')?.textContent === '3 products. Describe one.'")
+        assert page.inner_text("h1:visible") == "Find it by words."
+        assert not page.is_visible(".photo")
+        assert not page.is_visible(".search .dropzone")
+        page.fill("#text", "replacemnt")
+        page.press("#text", "Enter")
+        page.wait_for_selector(".hit .title")
+        assert page.inner_text("#summary") == "Best 3 of 3 for “replacemnt”; read “replacemnt” as “replacement”"
+        is_cut = (
+            "[...document.querySelectorAll('.hit .title')].some((each) => each.scrollHeight > each.clientHeight + 1)"
+        )
+        assert not page.evaluate(is_cut), "where titles begin alike, their ends tell them apart"
 
 
 def test_any_item_is_explained_under_the_hits(address: str, page: Page) -> None:

@@ -64,6 +64,8 @@ def test_a_file_is_imported_with_its_dead_letters(address: str, page: Page, tmp_
     wait_for(page, DONE)
     assert page.inner_text(".job-name") == "shop.csv"
     assert page.inner_text(".job .changes") == "2 added, 1 rejected"
+    wait_for(page, "document.getElementById('catalog-contents').textContent.startsWith('10 products')")
+    assert page.inner_text(".job .dead-letters summary") == "Rows and images left out: 1"
     assert page.is_hidden(".job .cancel")
     page.click(".job .report summary")
     assert "The row has no sku" in page.inner_text(".job .report")

@@ -144,6 +144,14 @@ def test_where_nothing_fits_the_nearest_is_offered(address: str, page: Page) -> 
     assert page.is_hidden("#notice") or page.inner_text("#notice-message") == "No good match."
 
 
+def test_one_filter_that_nothing_passes_is_named_with_its_currency(address: str, page: Page) -> None:
+    page.goto(f"{address}/?q=cup&max=1")
+    wait_for(page, "document.getElementById('notice-remedy').textContent === 'Below is what comes nearest without it.'")
+    assert page.inner_text("#notice-message") == "No product passes this filter."
+    chip = page.inner_text("#conditions .condition").rstrip("× ").strip()
+    assert page.inner_text("#notice-actions button").startswith(f"Drop “{chip}”: ")
+
+
 def test_a_filter_that_cannot_be_is_said_to_be_and_dropped(address: str, page: Page) -> None:
     page.goto(f"{address}/?q=cup&is.colour=nosuch")
     wait_for(page, "document.getElementById('notice-message').textContent === \"No item has the colour 'nosuch'.\"")

@@ -19,7 +19,7 @@ from vitrina.search.types.models import RerankerIdentity
 from vitrina.search.types.requirement import Author, Explanation
 from vitrina.search.understanding.catalog_attributes import Vocabulary
 
-CANDIDATE = RerankCandidate("key", None, "Navy dress")
+CANDIDATE = RerankCandidate("key", lambda: None, "Navy dress")
 VERDICTS = [
     verdict("navy", MET, "colour"),
     verdict("shirt", CONTRADICTED, "article", image_value="dress"),
@@ -93,6 +93,14 @@ def test_it_is_passed_on_as_it_is_written_and_then_stands() -> None:
     )
     assert pieces == in_pieces(SOUND)
     assert last == Explanation(SOUND, Author.MODEL)
+
+
+def test_no_photo_is_spoken_of_where_there_is_none() -> None:
+    bare, verdicts = RerankCandidate("key", None, "Navy dress"), [verdict("linen", UNKNOWN, "material")]
+    text = "The photo does not tell whether it is made of linen."
+    for candidate, author in ((CANDIDATE, Author.MODEL), (bare, Author.TEMPLATE)):
+        written = explain(WritingReranker([text]), candidate, verdicts, Deadline.within(10), VOCABULARY)
+        assert (written.written_by, "photo" in written.text) == (author, author is Author.MODEL)
 
 
 @pytest.mark.parametrize(

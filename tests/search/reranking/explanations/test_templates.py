@@ -138,6 +138,7 @@ def test_doubts_are_said_as_doubts() -> None:
     assert explanation([given]) == "It is probably not navy."
     nothing = replace(verdict("navy", UNKNOWN, "colour"), evidence=Evidence.NOTHING)
     assert explanation([nothing]) == "Neither the listing nor the photo tells whether it is navy."
+    assert explanation([nothing], has_image=False) == "The listing does not tell whether it is navy."
     both = replace(nothing, evidence=Evidence.BOTH)
     assert explanation([replace(both, catalog_value="black")]) == (
         "The listing and the photo leave open whether it is navy."

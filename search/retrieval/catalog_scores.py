@@ -13,7 +13,7 @@ from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.index.facet_index import FacetIndex
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.lexical.bm25 import LexicalMatches, QueryMatches
-from vitrina.search.lexical.heads import HEAD_FIRST
+from vitrina.search.lexical.heads import HEAD_FIRST, may_name_a_thing
 from vitrina.search.lexical.lexical_index import Avoided, LexicalIndex
 from vitrina.search.retrieval.fusion import Scores
 from vitrina.search.store.matching import items_of
@@ -120,8 +120,8 @@ class AttributeScores:
 
     ``is_kind``, shape (n wanted,), marks those that name a kind of thing, in a field that most items have, and
     ``is_rare_kind`` those in a field that few have; ``may_modify`` marks those that are not the last of the query, or
-    the first in a language that puts heads there, and may say what another thing is for. ``n_asked`` counts the wanted
-    requirements, free ones included.
+    the first in a language that puts heads there, and may say what another thing is for. ``has_head``: whether that
+    first is a word that some item holds, and no value. ``n_asked`` counts the wanted requirements, free ones included.
     ``priced`` has the ids of the items within the bounds of each that bounds the price, sorted. An item must not meet
     any of the ``denied``, which the query's text denies, nor all of ``without`` together, one value a field: avoiding
     "red or blue shirts" does not avoid everything red.
@@ -131,6 +131,7 @@ class AttributeScores:
     is_kind: NDArray[np.bool_]
     is_rare_kind: NDArray[np.bool_]
     may_modify: NDArray[np.bool_]
+    has_head: bool
     n_asked: int
     denied: tuple[Requirement, ...]
     without: tuple[Requirement, ...]
@@ -158,8 +159,9 @@ class AttributeScores:
     def kinds_meant(self, met: Scores, hold_all: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which wanted requirements name the kind of thing that is meant, shape (n wanted,), by how far n items have
         ``met`` each, and which hold all the words of the query or synonyms: where such are bike lights and no bikes, a
-        bike is not what is meant."""
-        is_of_others = hold_all.any() & ~met[hold_all].any(axis=0)
+        bike is not what is meant. Nor is what follows a head: ``lençol infantil`` asks for bed linen, whatever else is
+        filed under ``Infantil``."""
+        is_of_others = self.has_head | (hold_all.any() & ~met[hold_all].any(axis=0))
         return np.asarray(self.is_kind & ~(self.may_modify & is_of_others))
 
     def mispriced(self, facets: FacetIndex, item_ids: NDArray[np.int64], met: Scores) -> NDArray[np.bool_]:
@@ -233,10 +235,10 @@ def attribute_scores(
     facets: FacetIndex,
     parsed: ParsedQuery,
     within: NDArray[np.int64] | None,
-    language: str = "",
+    lexical: LexicalIndex,
 ) -> AttributeScores:
-    """Find the items whose fields meet the requirements of a query's words, in a catalog's ``language``; ``within`` are
-    the ids that pass its filters."""
+    """Find the items whose fields meet the requirements of a query's words; ``within`` are the ids that pass its
+    filters."""
     wanted = tuple(each for each in parsed.of_catalog if each.wanted and not each.is_free)
     denied = tuple(each for each in parsed.of_catalog if not each.wanted and not each.is_free)
     # free requirements are left to the lexical index
@@ -249,12 +251,19 @@ def attribute_scores(
     is_kind = np.array([each.field in parsed.vocabulary.kind_fields for each in wanted], np.bool_)
     is_filled = np.array([facets.share_having(each.field) >= LEAST_FILLED for each in wanted], np.bool_)
     asked = [each for each in parsed.of_text if each.wanted and each.bounds is None]
-    head = asked[:1] if language in HEAD_FIRST else asked[-1:]
+    head = asked[:1] if lexical.language in HEAD_FIRST else asked[-1:]
     may_modify = np.array([each not in head for each in wanted], np.bool_)
+    has_head = lexical.language in HEAD_FIRST and bool(head) and is_held_head(lexical, head[0])
     n_asked = sum(each.wanted for each in parsed.of_catalog)
     return AttributeScores(
-        wanted, is_kind & is_filled, is_kind & ~is_filled, may_modify, n_asked, denied, without, found, priced
+        wanted, is_kind & is_filled, is_kind & ~is_filled, may_modify, has_head, n_asked, denied, without, found, priced
     )
+
+
+def is_held_head(lexical: LexicalIndex, requirement: Requirement) -> bool:
+    """Whether a requirement is a word that may name a thing and that some item holds, and no value of a field."""
+    is_thing = requirement.is_free and may_name_a_thing(requirement.words.partition(" ")[0])
+    return is_thing and len(lexical.match(requirement.words).best(1)) > 0
 
 
 def n_met(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
@@ -349,5 +358,5 @@ def catalog_scores(
 ) -> CatalogScores:
     """Search a query's words in the lexical index and the fields; ``within`` are the ids that pass its filters."""
     words = lexical_scores(reader, replica, parsed, within)
-    fields = attribute_scores(reader, replica.facets, parsed, within, replica.lexical.language)
+    fields = attribute_scores(reader, replica.facets, parsed, within, replica.lexical)
     return CatalogScores(parsed, replica, words, fields)

@@ -60,7 +60,9 @@ def asked(engine: SearchEngine, query: Query) -> tuple[AttributeScores, list[lis
     replica = engine.replica
     with engine.catalog.reading() as reader:
         within = reader.facets.matching(query.filters) if query.filters else None
-        fields = attribute_scores(reader, replica.facets, engine.parser.parse(query, Stopwatch()), within)
+        fields = attribute_scores(
+            reader, replica.facets, engine.parser.parse(query, Stopwatch()), within, replica.lexical
+        )
     return fields, fields.met(replica, ids).tolist(), fields.avoided(replica.facets, ids).tolist()
 
 
@@ -293,6 +295,24 @@ def test_the_first_kind_is_meant_in_a_language_that_puts_it_there(tmp_path: Path
         parsed = engine.parser.parse(Query("cuerdas guitarra"), Stopwatch())
         fields = catalog_scores(reader, engine.replica, parsed, None).about(ids).parts[Part.FIELDS]
     assert fields.tolist() == [0, 0, 0], "a guitar is not what is asked for"
+    engine.catalog.close()
+
+
+def test_what_follows_a_head_is_no_kind_in_a_language_that_puts_heads_first(
+    tmp_path: Path, encoder: FakeEncoder
+) -> None:
+    engine = opened(tmp_path, encoder)
+    rows = [
+        make_entry(encoder, "sheet", "Lençol com elástico foguete", attributes={"categoria": "Quarto > Cama"}),
+        make_entry(encoder, "bottle", "Garrafa infantil", attributes={"categoria": "Infantil > Escola"}),
+        make_entry(encoder, "brush", "Escova de dente infantil", attributes={"categoria": "Infantil > Higiene"}),
+    ]
+    engine.catalog.keep_language("pt", len(rows))
+    engine.catalog.commit(engine.replica.version_id, rows)
+    engine.replica.catch_up()
+    assert engine.search(Query("lençol infantil")).hits[0].item.sku == "sheet"
+    assert asked(engine, Query("lençol infantil"))[0].has_head
+    assert not asked(engine, Query("abajur infantil"))[0].has_head, "no item has it"
     engine.catalog.close()
 
 

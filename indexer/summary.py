@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from vitrina.indexer.sources.base import Record, Rejection
+from vitrina.search.analysis.analyser import analyse
+from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.types.item import Item
 
 MAX_REASONS = 200
@@ -37,6 +39,11 @@ class LeftOut:
     origin: str
     reason: str
     remedy: str
+
+
+def _names_unit(key: str) -> bool:
+    """Whether a field is named for a unit of measure, as weight_kg is."""
+    return any(isinstance(part, Measure) for part in measured(analyse(f"1 {key.rpartition('_')[2]}")))
 
 
 def _share_like(field: str, values: Sequence[str]) -> float:
@@ -99,7 +106,11 @@ class SourceSummary:
 
     def likely_attribute(self, field: str) -> str | None:
         """The attribute whose first values read most like a title, an image or a price; None if none do."""
-        shares = {key: _share_like(field, values) for key, values in self._values.items() if len(values) > 1}
+        shares = {
+            key: _share_like(field, values)
+            for key, values in self._values.items()
+            if len(values) > 1 and not (field == "price" and _names_unit(key))
+        }
         best = max(shares, key=lambda key: shares[key], default=None)
         return best if best is not None and shares[best] >= 0.8 else None
 

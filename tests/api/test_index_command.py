@@ -208,6 +208,8 @@ def test_a_dry_run_shows_examples_and_what_would_mend_it(vitrina: Vitrina, tmp_p
     assert "no price: no column is known to hold it" in printed
     _, printed, _ = vitrina("index", str(catalog), "--dry-run", "--map", "price=amnt")
     assert "    price       12.50 USD" in printed
+    catalog.write_text("sku,title,Weight kg\n1,Red mug,1.5\n2,Blue mug,2.25\n", encoding="utf-8")
+    assert "Weight kg may" not in vitrina("index", str(catalog), "--dry-run")[1]
 
 
 def test_the_exit_status_says_whether_all_went_in(vitrina: Vitrina, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from vitrina.indexer.sources.money import usual_decimal_mark
 from vitrina.indexer.sources.parquet import ParquetTable
 from vitrina.indexer.sources.parts import open_parts
 from vitrina.indexer.sources.rows import read_row
+from vitrina.indexer.sources.webdataset import open_samples
 from vitrina.search.plugins import SOURCES, load_plugin, registered
 from vitrina.search.types.errors import SourceError
 
@@ -273,6 +274,8 @@ def _existing(location: str) -> Path:
 def _open(path: Path, encoding: str | None) -> Table | Source:
     if path.is_dir() and encoding is None and (parts := open_parts(path)) is not None:
         return parts
+    if path.is_dir() and encoding is None and (table := _open_described(path)) is not None:
+        return table
     name = FOLDER if path.is_dir() else _ending(path)
     known = registered(SOURCES)
     if name not in known:
@@ -298,6 +301,16 @@ def _open(path: Path, encoding: str | None) -> Table | Source:
         return reader(path)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from error
+
+
+def _open_described(folder: Path) -> Table | Source | None:
+    """A folder of images with what is said of them: in one ``metadata.csv`` or ``metadata.jsonl``, as Hugging Face has
+    it, or in a file beside each; None of any other folder."""
+    said = [*islice((each for name in _METADATA for each in folder.rglob(name) if each.is_file()), 2)]
+    return _open(said[0], None) if len(said) == 1 else open_samples(folder)
+
+
+_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
 def _ending(path: Path) -> str:

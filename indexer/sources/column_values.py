@@ -72,6 +72,10 @@ def is_of_digits(rows: Sequence[Mapping[str, object]], column: str) -> bool:
     return are_different(rows, column) and not any(sign.isalpha() for text in texts for sign in text)
 
 
+def _are_numbers(sample: Sample, column: str) -> bool:
+    return all(str(row.get(column, "")).isdecimal() for row in sample())
+
+
 def _are_titles(sample: Sample, columns: Sequence[str]) -> bool:
     """Whether a table's only texts are as short as titles are."""
     texts = [str(row[columns[0]]) for row in sample() if not is_blank(row.get(columns[0]))] if columns else []
@@ -84,7 +88,10 @@ def tell_by_values(
     """Add to ``fields`` what no name tells and no dialect knows: the titles in short descriptions or in
     keys of several words, and, among the ``columns`` that are nothing else, images and prices with a
     currency."""
-    if "title" not in fields and not known.get("title"):
+    if (title := fields.get("title", ("",)))[0].lower() == "label" and _are_numbers(sample, "label"):
+        fields |= {"title": title[1:]}  # of a class
+    if not fields.get("title") and not known.get("title"):
+        fields.pop("title", None)
         if _are_titles(sample, fields.get("description", ())):
             short, *others = fields.pop("description")
             fields["title"] = (short,)
@@ -97,6 +104,10 @@ def tell_by_values(
         links = [column for column in columns if is_named_as("url", folded(column))]
         if column := _column_with(_WEB_ADDRESS, sample, links):
             fields["url"] = (column,)
+    if "price" in fields and "currency" not in fields and not known.get("currency"):
+        codes = "|".join(name_table("codes")["currencies"]).upper()
+        if column := _column_with(re.compile(rf"^(?:{codes})$"), sample, columns):
+            fields["currency"] = (column,)
     if fields.keys().isdisjoint(("price", "price_cents")) and not known.get("price"):
         free = [column for column in columns if _is_price_name(column) and (column,) != fields.get("image")]
         if column := _column_with(_AMOUNT, sample, free):

@@ -157,7 +157,8 @@ def choose_columns(
     is_keyed_by_title = False
     if "sku" not in fields or names.is_late(fields["sku"][0]):
         free = [column for column in columns if column not in taken]
-        keys, is_keyed_by_title = _found_keys(fields, free, sample, is_alone=len(columns) == 1)
+        named = images or names.images(preferred.get("image", ()), taken)
+        keys, is_keyed_by_title = _found_keys(fields, free, sample, named, is_alone=len(columns) == 1)
         if not keys:
             raise _no_sku(columns, source)
         fields = {"sku": keys, **fields}
@@ -183,17 +184,24 @@ def _constant_currency(mapping: Mapping[str, str], columns: Sequence[str]) -> st
 
 
 def _found_keys(
-    fields: dict[str, tuple[str, ...]], free: Sequence[str], sample: Sample, *, is_alone: bool
+    fields: dict[str, tuple[str, ...]], free: Sequence[str], sample: Sample, images: Sequence[str], *, is_alone: bool
 ) -> tuple[tuple[str, ...], bool]:
-    """The columns of keys where no name says it, and whether titles or addresses must serve; takes those with barcodes,
-    and titles that are numbers, out of ``fields``."""
+    """The columns of keys where no name says it, and whether titles, addresses or images' names must serve; takes those
+    with barcodes, and titles that are numbers, out of ``fields``."""
     key, own = key_in(sample, free), fields.pop("sku", ())
     if not key and not own and is_of_digits(sample(), next(iter(fields.get("title", ())), "")):
         own = fields.pop("title")[:1]  # "Artikel" may be the number or the name
     is_open = not own or any(all(is_blank(row.get(column)) for column in own) for row in sample())
     others = [each for name in ("title", "url") for each in fields.get(name, ())[:1] if not is_alone]
-    serving = [each for each in others if not key and is_open and are_different(sample(), each)][:1]
+    others += [each for column in images[:1] for each in (column, f"{column}.path") if not is_alone]
+    serving = [each for each in others if not key and is_open and _are_different_texts(sample(), each)][:1]
     return (*((key,) if key else ()), *own, *serving), bool(serving)
+
+
+def _are_different_texts(rows: Sequence[Mapping[str, object]], column: str) -> bool:
+    """Whether a column, or a path into one, has another short text in each of several rows."""
+    cells = [cell_at(row, column) for row in rows]
+    return all(isinstance(cell, str) for cell in cells) and are_different([{column: cell} for cell in cells], column)
 
 
 class _Names:

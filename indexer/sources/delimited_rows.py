@@ -145,16 +145,28 @@ _WRAPPED = re.compile(r'"((?:[^"]|"")*)"\s*')
 
 
 def has_escapes(lines: Sequence[str], delimiter: str, n_columns: int) -> bool:
-    """Whether backslashes before quotes escape them: more lines have all their cells if they do."""
+    """Whether backslashes before quotes escape them: more lines have all their cells if they do, or as many and more
+    of them by the rules of CSV."""
     odd = [line.rstrip("\r\n") for line in lines if '\\"' in line]
     escaped, plain = (
-        sum(
-            not is_open and len(cells) == n_columns
-            for cells, is_open in (lenient_cells(each, delimiter) for each in part)
+        (
+            sum(
+                not is_open and len(cells) == n_columns
+                for cells, is_open in (lenient_cells(each, delimiter) for each in part)
+            ),
+            sum(_is_strict(each, delimiter) for each in part),
         )
         for part in ([each.replace('\\"', '""') for each in odd], odd)
     )
     return escaped > plain
+
+
+def _is_strict(line: str, delimiter: str) -> bool:
+    """Whether a line's quotes are as CSV has them."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True), None) is not None
+    except csv.Error:
+        return False
 
 
 def _closed_at(text: str, start: int, closing: re.Pattern[str]) -> int:

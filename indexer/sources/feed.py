@@ -14,14 +14,17 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
+from vitrina.indexer.sources.column_names import folded, name_table
 from vitrina.indexer.sources.encodings import FALLBACK, TextEncoding, open_bytes, open_text
 from vitrina.search.types.errors import SourceError
 
 GOOGLE = "http://base.google.com/ns/1.0"
 """The namespace of Google Merchant's elements, usually ``g:``."""
 
-_ITEM_TAGS = ("item", "entry", "offer", "shopitem", "product", "produkt", "article", "artikel", "o", "row", "record")
-_CURRENCY_KEYS = ("currency", "currencyId", "currencyCode", "cur")
+_ITEM_TAGS = (
+    "item", "entry", "offer", "shopitem", "product", "produkt", "produit", "producto", "prodotto", "produto", "article",
+    "artikel", "o", "row", "record",
+)  # fmt: skip
 _NAME_KEYS = ("name", "attribute-id", "attribute", "code", "key")
 _VALUE_KEYS = ("href", "url", "src", "value", "path", "file")
 """The attributes of an element that name what it says, and that say it."""
@@ -363,7 +366,9 @@ def _value(element: ElementTree.Element) -> object:
             return [alone]
         return alone if len(inner) == 1 and isinstance(alone, list) else inner
     text = element.text if element.text and element.text.strip() else None
-    currency = next((element.attrib[key] for key in _CURRENCY_KEYS if key in element.attrib), None)
+    currency = next(
+        (said for key, said in element.attrib.items() if folded(key) in name_table("names")["currency"]), None
+    )
     if text is not None and currency is not None:
         return {"amount": text, "currency": currency}
     name = next((element.attrib[key] for key in _NAME_KEYS if key in element.attrib), None)

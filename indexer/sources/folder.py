@@ -25,6 +25,9 @@ CATALOG_SUFFIXES = frozenset(
     {".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".ndjson", ".parquet", ".xml", ".tar", ".zip"}
 )
 
+MAX_NAMED = 5
+"""Catalog files in a folder of images that are named."""
+
 _BETWEEN_WORDS = re.compile(r"[\s_.+-]+")
 
 
@@ -42,10 +45,10 @@ class ImageFolder:
     @classmethod
     def open(cls, path: Path) -> ImageFolder:
         """Count the images. Blocks for a walk over the folder. Raises ``SourceError`` if there are none."""
-        walk = _Walk(path)
+        walk = Walk(path)
         n_images = sum(isinstance(found, Path) for found in walk)
-        catalogs = sorted(name.name for name in path.iterdir() if name.suffix.lower() in CATALOG_SUFFIXES)
-        names = ", ".join(catalogs[:5])
+        catalogs = walk.catalogs
+        names = ", ".join(catalogs)
         if not n_images:
             remedy = f"Index the catalog files in it themselves: {names}." if catalogs else "Check the path."
             raise SourceError(f"The folder {path} holds no images.", remedy=remedy)
@@ -71,7 +74,7 @@ class ImageFolder:
 
     def rows(self) -> Iterator[Record | Rejection]:
         """One record per image, in the order of their paths; a rejection for each folder that cannot be read."""
-        for found in _Walk(self.path):
+        for found in Walk(self.path):
             if isinstance(found, Path):
                 yield _record(found, self.path, self.name)
             else:
@@ -80,8 +83,9 @@ class ImageFolder:
                 yield Rejection(f"{self.name}/{origin}", reason, "Check its permissions.")
 
 
-class _Walk:
-    """Walks over the images below a folder, and counts what it leaves out."""
+class Walk:
+    """Walks over the images below a folder, and counts what it leaves out. ``catalogs`` are the first of its catalog
+    files, by their paths in it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -89,6 +93,7 @@ class _Walk:
         self._others: Counter[str] = Counter()
         self._links: list[str] = []
         self._n_hidden = 0
+        self.catalogs: list[str] = []
         self._errors: list[OSError] = []
 
     def __iter__(self) -> Iterator[Path | OSError]:
@@ -133,7 +138,10 @@ class _Walk:
         if name.startswith("."):
             self._n_hidden += 1
         elif suffix not in IMAGE_SUFFIXES:
-            self._others[suffix] += suffix not in CATALOG_SUFFIXES  # which have a note of their own
+            if suffix not in CATALOG_SUFFIXES:
+                self._others[suffix] += 1
+            elif len(self.catalogs) < MAX_NAMED:
+                self.catalogs.append(os.path.relpath(os.path.join(parent, name), self._root))
         elif os.path.islink(path := os.path.join(parent, name)) and not self._is_inside(path):
             self._links.append(os.path.relpath(path, self._root))
         else:
@@ -153,7 +161,12 @@ def _record(file: Path, root: Path, name: str) -> Record | Rejection:
         return Rejection(origin, reason, "Shorten the names of the file and its folders.")
     if not sku:
         return Rejection(origin, "The file's name has no letters that can be read.", "Rename it.")
-    title = " ".join(_BETWEEN_WORDS.split(clean_text(file.stem))).strip()
+    title = title_of(file)
     parent = clean_text(relative.parent.as_posix())
     attributes = {} if parent == "." else {"folder": parent}
     return Record(origin, Item(sku, title, attributes=attributes), (ImageReference(path=file),))
+
+
+def title_of(file: Path) -> str:
+    """The words of a file's name."""
+    return " ".join(_BETWEEN_WORDS.split(clean_text(file.stem))).strip()

@@ -114,6 +114,10 @@ _ARRAY_OF_ONE = re.compile(r"^\{([^{}]+)\}$")  # of PostgreSQL
 def _of_object(cell: Mapping[object, object]) -> object:
     """What an object holds of an image: under the first known key, or else in the objects and lists inside it."""
     known = next((cell[key] for key in _OBJECT_KEYS if not is_blank(cell.get(key)) and cell[key] != [None]), None)
+    if isinstance(known, (list, tuple)) and any(map(is_blank, known)):  # the largest size that each image has
+        lists = (cell.get(key) for key in _OBJECT_KEYS)
+        sizes = [each for each in lists if isinstance(each, (list, tuple)) and len(each) == len(known)]
+        return [next((one for one in several if not is_blank(one)), None) for several in zip(*sizes, strict=True)]
     if known is not None or not cell:
         return known
     named = {str(key): value for key, value in cell.items() if isinstance(value, str) and _SUFFIX.search(value)}

@@ -65,6 +65,15 @@ def read_row(row: TableRow, columns: Columns, files: ImageFiles) -> Record | Rej
         return Rejection(row.origin, error.message, error.remedy, sku, row.n_rows)
 
 
+_TOTALS = frozenset(
+    str.split(
+        "total totals subtotal sum summe gesamt gesamtsumme zwischensumme totale totaal totaux somme suma razem celkem "
+        "celkom összesen toplam итого всего 合計 合计 总计 합계"
+    )
+) | {"grand total", "sub total"}
+"""The first words of the lines below a spreadsheet's table."""
+
+
 class _RowReader:
     """Reads one row's cells, and notes those that cannot be read."""
 
@@ -95,6 +104,8 @@ class _RowReader:
         variants = self._variants(images, currency)
         if price_cents == 0 and any(each.price_cents for each in variants):
             price_cents = None  # of a product that is sold as its variants alone
+        if sku.rstrip(" :").casefold() in _TOTALS and not (title or description or images):
+            raise InputError("The row is a total and no product.", remedy="Nothing needs to be done.")
         if not (title or description or attributes or images or variants):
             first = f" {self._problems[0].reason}" if self._problems else ""
             raise InputError(

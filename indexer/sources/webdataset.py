@@ -1,4 +1,4 @@
-"""WebDataset tars: the files of one product share a name and differ in their endings."""
+"""WebDataset tars, and folders like them: the files of one product share a name and differ in their endings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from vitrina.indexer.sources.base import CellProblem, Rejection, TableRow, union_of_columns
+from vitrina.indexer.sources.base import N_PEEKED_ROWS, CellProblem, Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.encodings import FALLBACK
-from vitrina.indexer.sources.folder import IMAGE_SUFFIXES
+from vitrina.indexer.sources.folder import IMAGE_SUFFIXES, Walk, title_of
 from vitrina.indexer.sources.image_cells import MAX_IMAGES
 from vitrina.search.types.errors import SourceError
 
@@ -89,10 +90,15 @@ class _Sample:
         data = file.read() if file else b""
         if is_image:
             self._add_image(data)
-        elif last == "json":
-            self._add_json(member.name, data)
         else:
-            self._cells.setdefault(_TEXT_COLUMNS[last], data.decode("utf-8-sig", errors=FALLBACK))
+            self.add_text(member.name, last, data)
+
+    def add_text(self, name: str, ending: str, data: bytes) -> None:
+        """Add a JSON's cells, or a text."""
+        if ending == "json":
+            self._add_json(name, data)
+        else:
+            self._cells.setdefault(_TEXT_COLUMNS[ending], data.decode("utf-8-sig", errors=FALLBACK))
 
     def row(self) -> TableRow | Rejection:
         """The sample as one row without what could not be read, or why it cannot be one."""
@@ -122,6 +128,58 @@ class _Sample:
             self._cells.update(found)
         else:
             self._note("json", f"{name} is a JSON {type(found).__name__}.", "Write one JSON object.")
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFolder:
+    """A folder of images with a text or JSON file of the same name beside most of them, as img2dataset writes it.
+    ``path`` stands for all files in it. The key is an image's path without the ending; images without a text are
+    titled by their names."""
+
+    path: Path
+    columns: tuple[str, ...]
+    n_rows: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def format(self) -> str:
+        """Always ``folder``."""
+        return "folder"
+
+    def rows(self) -> Iterator[TableRow | Rejection]:
+        """A row for each image, in the order of their paths."""
+        folder = self.path.parent
+        for found in Walk(folder):
+            if isinstance(found, OSError):
+                reason = f"The folder cannot be read: {found.strerror or found}."
+                yield Rejection(str(found.filename or folder), reason, "Check its permissions.")
+                continue
+            image = found.relative_to(folder)
+            sample = _Sample(image.with_suffix("").as_posix(), f"{folder.name}/{image.as_posix()}")
+            for side in _sides(found):
+                if side.stat().st_size <= MAX_MEMBER_BYTES:
+                    sample.add_text(side.name, side.suffix[1:], side.read_bytes())
+            row = sample.row()
+            if isinstance(row, TableRow):
+                own: dict[str, object] = {"title": title_of(found)} if len(row.cells) == 1 else {}
+                place = {} if image.parent == Path() else {"folder": image.parent.as_posix()}
+                cells = {**own, **place, **row.cells, "image": image.as_posix()}
+                row = replace(row, cells=cells)
+            yield row
+
+
+def open_samples(folder: Path) -> SampleFolder | None:
+    """A folder as samples, if at least half of its first images have a text or JSON file of their name beside them."""
+    first = [found for found in islice(Walk(folder), N_PEEKED_ROWS) if isinstance(found, Path)]
+    if 2 * sum(any(_sides(found)) for found in first) < max(1, len(first)):
+        return None
+    table = SampleFolder(folder / "*", ())
+    return replace(table, columns=union_of_columns(table.rows()))
+
+
+def _sides(image: Path) -> list[Path]:
+    """The files of an image's name that say something of it."""
+    return [side for ending in ("json", "txt", "caption") if (side := image.with_suffix(f".{ending}")).is_file()]
 
 
 def open_webdataset(path: Path) -> WebDatasetTable:

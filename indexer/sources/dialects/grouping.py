@@ -11,7 +11,7 @@ from typing import TypeVar
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded, has_word
 from vitrina.indexer.sources.columns import Columns
-from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Join, Kinds, Pair, Variants
+from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Join, Kinds, Pair, PairList, Variants
 
 T = TypeVar("T", Join, Kinds, Variants)
 Cells = Mapping[str, object]
@@ -57,6 +57,7 @@ def grouped_dialect(dialect: CatalogDialect, columns: Columns, rows: Rows) -> Ca
     if len(rows) < 2:
         return dialect
     names = list(dict.fromkeys(column for row in rows for column in row))
+    dialect = dialect.model_copy(update={"lists": (*dialect.lists, *_lists_of_pairs(names, columns, rows))})
     for column in names:
         if _PARENT.fullmatch(folded(column)) and (key := _key_named_by(column, names, columns, rows)) is not None:
             kinds = _as_they_are(
@@ -119,10 +120,41 @@ def _lists_of_options(names: Sequence[str], rows: Rows) -> dict[str, str]:
         if has_word(folded(column), "words", "option"):
             texts = [text for row in rows if (text := _text(row.get(column)))]
             marks = [mark for mark in "|/;" if max((text.count(mark) for text in texts), default=0) > 1]
+            if not marks and any(text.count(",") > 1 for text in texts) and all(map(_SIZES.fullmatch, texts)):
+                marks = [","]
             pattern = rf"\s*[{''.join(marks)}]\s*"
             if marks and all(len(each) <= MAX_OPTION_CHARS for text in texts for each in re.split(pattern, text)):
                 found[re.escape(folded(column))] = pattern
     return found
+
+
+_SIZES = re.compile(r"[\w/½-]+(?:, [\w/½-]+)*|(?!\d+,\d+$)[\w/½-]+(?:,[\w/½-]+)*")
+"""Sizes with commas between them, and no decimal comma among them."""
+
+
+def _lists_of_pairs(names: Sequence[str], columns: Columns, rows: Rows) -> list[PairList]:
+    """The columns with several names and values in one cell, as ``Colour:Red|Size:M``: in nearly all of their rows."""
+    used = {*(each for found in columns.fields.values() for each in found), *columns.images}
+    found = []
+    for column in names:
+        texts = [text for row in rows if column not in used and ":" in (text := _text(row.get(column)))]
+        for mark in "|;\n," if texts else "":
+            cells = [text.strip(f"{mark} ").split(mark) for text in texts]
+            are_pairs = sum(all(map(_PAIR.match, parts)) for parts in cells) >= 0.9 * _n_filled(column, rows)
+            if are_pairs and any(len(parts) > 1 for parts in cells):
+                pattern = (
+                    rf"(?:^|{re.escape(mark)})\s*(?P<name>[^:{re.escape(mark)}]+?)\s*:(?P<value>[^{re.escape(mark)}]*)"
+                )
+                found.append(PairList(column="x", pattern=pattern).model_copy(update={"column": column}))
+                break
+    return found
+
+
+_PAIR = re.compile(r"\s*[^\W\d_][^:<>{}\"]{0,50}:(?!//)\s*[^\s<>{}]")
+
+
+def _n_filled(column: str, rows: Rows) -> int:
+    return sum(bool(_text(row.get(column))) for row in rows)
 
 
 def _key_named_by(parent: str, names: Sequence[str], columns: Columns, rows: Rows) -> str | None:
@@ -133,8 +165,7 @@ def _key_named_by(parent: str, names: Sequence[str], columns: Columns, rows: Row
     title = next(iter(columns.fields.get("title", ())), "")
     for column in names if named else ():
         by_key = {value: row for row in rows if column != parent and (value := _text(row.get(column)))}
-        n_filled = sum(bool(_text(row.get(column))) for row in rows)
-        if len(by_key) < n_filled or 2 * len(named & by_key.keys()) < len(named):
+        if len(by_key) < _n_filled(column, rows) or 2 * len(named & by_key.keys()) < len(named):
             continue
         pairs = [(_text(row.get(title)), _text(by_key[value].get(title))) for value, row in children if value in by_key]
         n_alike = sum(not own or own.startswith((above.split() or ["-"])[0]) for own, above in pairs)

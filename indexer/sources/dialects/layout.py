@@ -230,14 +230,19 @@ class Layout:
                     found.setdefault(own, of_own)
         for column, each in self._lists:
             if each.of in ("all", kind) and isinstance(cell := cells.get(column), str):
-                pairs = dict(read_pairs(cell, each.pattern, each.split))
+                pairs: dict[str, list[object]] = {}
+                for name, value in read_pairs(cell, each.pattern, each.split):
+                    if not is_blank(value) and not self._is_noise(name):
+                        pairs.setdefault(name, []).extend(value if isinstance(value, list) else [value])
                 if pairs:
                     del cells[column]
-                found = {**{name: value for name, value in pairs.items() if not self._is_noise(name)}, **found}
+                found = {**{name: one[0] if len(one) == 1 else one for name, one in pairs.items()}, **found}
         for column, objects in self._objects:
-            if pairs := dict(object_pairs(cell_at(cells, column), objects.name, objects.value, objects.unit)):
+            cell = cell_at(cells, column)
+            cell = parse_literal(cell) if isinstance(cell, str) else cell
+            if held := dict(object_pairs(cell, objects.name, objects.value, objects.unit)):
                 cells.pop(column.partition(".")[0] if column not in cells else column)
-                found = {**pairs, **found}
+                found = {**held, **found}
         return found
 
 

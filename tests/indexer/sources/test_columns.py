@@ -288,3 +288,13 @@ def test_a_list_price_fills_in_where_the_selling_price_is_empty(tmp_path: Path) 
 def test_short_names_of_prices(tmp_path: Path, header: str, cents: int | None) -> None:
     item = only(write(tmp_path, "shop.csv", f"{header}\nA,Mug,10.00,12.10\n")).item
     assert (item.title, item.price_cents) == ("Mug", cents)
+
+
+def test_a_column_of_currency_codes_is_the_currency(tmp_path: Path) -> None:
+    first, second = read(write(tmp_path, "sap.csv", "MATNR;MAKTX;KBETR;KONWA\n1;Bolt;12,50;EUR\n2;Nut;1,50;CHF\n"))[0]
+    assert (first.item.currency, second.item.currency, first.item.attributes) == ("EUR", "CHF", {})
+
+
+def test_a_line_of_totals_is_no_product(tmp_path: Path) -> None:
+    records, (total,) = read(write(tmp_path, "shop.csv", "sku,title,price,qty\nA,Mug,9,4\nTOTAL,,18,9\n"))
+    assert ([each.item.sku for each in records], total.reason) == (["A"], "The row is a total and no product.")

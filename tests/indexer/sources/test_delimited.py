@@ -444,3 +444,9 @@ def test_lines_that_are_quoted_as_a_whole(tmp_path: Path) -> None:
     records, rejections = read(write(tmp_path, "shop.csv", table))
     assert [(each.item.title, each.item.price_cents) for each in records] == [("Tee, red", 500), ("Cap", 600)]
     assert rejections == []
+
+
+def test_quotes_behind_backslashes_in_cells_that_close_as_they_should(tmp_path: Path) -> None:
+    table = '"id","name","image"\n"1","Mug",\\N\n"2","Blue \\"x\\" mug","a.jpg"\n'
+    records, _ = read(write(tmp_path, "mysql.csv", table))
+    assert [(each.item.title, len(each.images)) for each in records] == [("Mug", 0), ('Blue "x" mug', 1)]

@@ -339,3 +339,19 @@ def test_merchant_products_of_the_content_api(tmp_path: Path) -> None:
         990,
         {"id": "online:en:US:1"},
     )
+
+
+def test_plentymarkets_names_columns_by_what_they_are_of(tmp_path: Path) -> None:
+    table = (
+        "Item.ItemID;Variation.number;ItemText.name1;SalesPrice.price;SalesPrice.currency;Variation.attributeValues\n"
+        "100;V100;Stuhl;89.00;EUR;\n100;V101;Stuhl;95.00;EUR;Farbe:Grau\n"
+    )
+    item = only(write(tmp_path, "plenty.csv", table)).item
+    assert (item.sku, item.title, item.price_cents, item.currency) == ("100", "Stuhl", 8900, "EUR")
+    assert [each.sku for each in item.variants] == ["V100", "V101"]
+
+
+def test_objects_written_as_text_are_attributes(tmp_path: Path) -> None:
+    held = '"[{""name"":""Material"",""value"":""Steel""}]"'
+    item = only(write(tmp_path, "shop.csv", f"sku,title,specifications\nA,Mug,{held}\n")).item
+    assert item.attributes == {"material": "Steel"}

@@ -247,3 +247,10 @@ def test_bare_ampersands(tmp_path: Path) -> None:
     records, rejections = read(write(tmp_path, "feed.xml", text))
     assert ([each.item.sku for each in records], rejections) == ([*map(str, range(900)), "A"], [])
     assert (records[-1].item.title, records[-1].item.url) == ("Tom & Jerry é & &", "https://s.example/?a=1&b=2")
+
+
+def test_an_attribute_names_a_prices_currency_in_other_languages(tmp_path: Path) -> None:
+    product = '<Produit Reference="A"><Designation>Chaise</Designation><Prix devise="EUR">49,90</Prix></Produit>'
+    feed = f"<Produits>{product}</Produits>"
+    item = only(write(tmp_path, "feed.xml", feed)).item
+    assert (item.sku, item.title, item.price_cents, item.currency) == ("A", "Chaise", 4990, "EUR")

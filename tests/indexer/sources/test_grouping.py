@@ -186,3 +186,28 @@ def test_a_sign_for_number_names_styles(tmp_path: Path) -> None:
     (dress, _), _ = read(write(tmp_path, "linesheet.csv", table))
     assert (dress.item.sku, dress.item.price_cents, dress.item.currency) == ("D-1", 9900, "EUR")
     assert dress.item.attributes == {"colour": ("Sand", "Black")}
+
+
+def test_options_named_as_such_where_variants_name_their_parent(tmp_path: Path) -> None:
+    table = "SKU,Parent SKU,Product Name,Option: Fabric,Option: Size,Price\nP,,Fleece,,,\nP-1,P,,Wool,S,40\nP-2,P,,Silk,M,42\n"
+    item = only(write(tmp_path, "shop.csv", table)).item
+    assert [(each.sku, dict(each.options)) for each in item.variants] == [
+        ("P-1", {"fabric": "Wool", "size": "S"}),
+        ("P-2", {"fabric": "Silk", "size": "M"}),
+    ]
+
+
+def test_names_and_values_in_one_cell_are_attributes(tmp_path: Path) -> None:
+    table = "id,name,features\n1,Bed,width:64.7|style : modern|style : rustic\n2,Cooker,colour : black|style:plain\n"
+    (bed, cooker), _ = read(write(tmp_path, "shop.csv", table))
+    assert bed.item.attributes == {"width": 64.7, "style": ("modern", "rustic")}
+    assert cooker.item.attributes == {"colour": "black", "style": "plain"}
+    table = "id,name,opening,link\n1,Shop,Mon: 9:00,https://a.example\n2,Cafe,Tue: 10:00,https://b.example\n"
+    assert read(write(tmp_path, "b.csv", table))[0][0].item.attributes["opening"] == "Mon: 9:00"
+
+
+def test_sizes_with_commas_are_lists(tmp_path: Path) -> None:
+    (jeans, tee), _ = read(write(tmp_path, "a.csv", 'id,name,size\n1,Jeans,"28, 30, 32"\n2,Tee,"S, M, L, XL"\n'))
+    assert (jeans.item.attributes["size"], tee.item.attributes["size"]) == ((28, 30, 32), ("S", "M", "L", "XL"))
+    (shoe, boot), _ = read(write(tmp_path, "b.csv", 'id,name,size\n1,Shoe,"38,5"\n2,Boot,"41,42,43"\n'))
+    assert (shoe.item.attributes["size"], boot.item.attributes["size"]) == ("38,5", "41,42,43")

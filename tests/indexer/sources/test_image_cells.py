@@ -268,3 +268,11 @@ def test_what_stands_between_and_behind_addresses() -> None:
     behind = " ! alt : Red ! title : a ! desc :  ! caption : "  # as WebToffee writes for WooCommerce
     assert urls(f"https://a.example/1.jpg{behind}|https://a.example/2.jpg{behind}") == two
     assert urls("https://a.example/?url=https://b.example/1.jpg") == ["https://a.example/?url=https://b.example/1.jpg"]
+
+
+def test_lists_of_sizes_with_gaps_have_the_largest_of_each_image() -> None:
+    large = ["https://a.example/1.jpg", "https://a.example/2.jpg"]
+    assert urls({"hi_res": [None, "https://a.example/xl.jpg"], "large": large}) == [
+        large[0],
+        "https://a.example/xl.jpg",
+    ]

@@ -104,3 +104,13 @@ def test_no_rows_is_an_error(tmp_path: Path) -> None:
     pq.write_table(pa.table({"sku": pa.array([], pa.string())}), tmp_path / "shop.parquet")
     with pytest.raises(SourceError, match="has no rows"):
         open_source(str(tmp_path / "shop.parquet"))
+
+
+def test_images_with_texts_alone_go_by_the_images_names(tmp_path: Path) -> None:
+    image = make_image()
+    rows = [{"image": {"bytes": image, "path": f"{n}.jpg"}, "text": "a red shirt", "label": n // 2} for n in range(3)]
+    path = tmp_path / "train.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    records, _ = read(path)
+    assert [(each.item.sku, each.item.title) for each in records] == [(f"{n}.jpg", "a red shirt") for n in range(3)]
+    assert "items go by image.path" in open_source(str(path)).notes[0]

@@ -299,3 +299,34 @@ def test_a_folder_of_catalog_files_of_one_kind_is_one_catalog(tmp_path: Path) ->
     write(tables, "orders.csv", "order,total\n1,9\n")
     with pytest.raises(SourceError, match=r"Index the catalog files in it themselves: info\.json, orders\.csv"):
         open_source(str(tables))
+
+
+def test_a_folder_of_images_with_texts_beside_them(tmp_path: Path) -> None:
+    for name in ("Shirts/red.jpg", "Shirts/blue one.jpg", "bag.jpg"):
+        write(tmp_path, name, make_image())
+    write(tmp_path / "Shirts", "red.txt", "A red shirt")
+    write(tmp_path, "bag.json", '{"title": "Bag", "price": "49.00 EUR"}')
+    records, _ = read(tmp_path)
+    assert [(each.item.sku, each.item.title, each.item.price_cents) for each in records] == [
+        ("bag", "Bag", 4900),
+        ("Shirts/blue one", "blue one", None),
+        ("Shirts/red", "A red shirt", None),
+    ]
+    assert records[0].images[0].path == tmp_path / "bag.jpg"
+    assert records[1].item.attributes == {"folder": "Shirts"}
+
+
+def test_a_folder_of_images_with_one_table_as_hugging_face_has_it(tmp_path: Path) -> None:
+    for name in ("red", "blue"):
+        write(tmp_path, f"train/{name}.jpg", make_image())
+    lines = '{"file_name": "red.jpg", "text": "shirt"}\n{"file_name": "blue.jpg", "text": "shirt"}\n'
+    write(tmp_path, "train/metadata.jsonl", lines)
+    records, _ = read(tmp_path)
+    assert [(each.item.sku, each.item.title) for each in records] == [("red.jpg", "shirt"), ("blue.jpg", "shirt")]
+    assert records[0].images[0].path == tmp_path / "train/red.jpg"
+
+
+def test_catalog_files_deeper_in_a_folder_of_images_are_named(tmp_path: Path) -> None:
+    write(tmp_path, "a/red.jpg", make_image())
+    write(tmp_path / "a", "list.csv", "sku,title\nA,Mug\n")
+    assert "also holds a/list.csv" in open_source(str(tmp_path)).notes[0]

@@ -67,7 +67,7 @@ def explained_browsing(engine: SearchEngine, query: Query, stored: StoredItem) -
     with engine.catalog.reading() as reader:
         reader.facets.check(query.filters)
         excluded = [reader.item(sku).id for sku in query.exclude_skus]
-        passing = np.setdiff1d(reader.facets.matching(query.filters), np.array(excluded, np.int64))
+        passing = np.setdiff1d(reader.facets.matching(query.filters), np.array(excluded, np.int64), assume_unique=True)
         ordered = reader.facets.ordered(passing.tolist(), query.sort)
     failed = failed_filters(query, stored)
     rank = ordered.index(stored.id) + 1 if stored.id in ordered else None

@@ -21,7 +21,7 @@ from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.facets import FacetHolders
 from vitrina.search.store.matching import is_among
 from vitrina.search.store.reader import CatalogReader
-from vitrina.search.types.arrays import Arrays, packed, part_of, unpacked
+from vitrina.search.types.arrays import Arrays, distinct, packed, part_of, unpacked
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, spellings
 
 Flags = NDArray[np.bool_]
@@ -50,7 +50,7 @@ def first_of(part: SegmentPart, wanted: Sequence[Sequence[int]], limit: int, wit
     """The ids of the first ``limit`` items in a part of the postings that have one value of each of ``wanted``, those
     with the fewest holders first, and are ``within``."""
     rarest = [part.segment.holding(code).rows for code in wanted[0]]
-    rows = rarest[0] if len(rarest) == 1 else np.unique(np.concatenate([NO_ROWS, *rarest]))
+    rows = rarest[0] if len(rarest) == 1 else distinct(np.concatenate([NO_ROWS, *rarest]))
     found, n_found = [NO_IDS], 0
     for start in range(0, len(rows), ROWS_AT_ONCE):
         some = rows[start : start + ROWS_AT_ONCE].astype(np.int64)
@@ -262,7 +262,7 @@ class FacetIndex:
             codes.append(np.repeat(np.array(of_each, np.int32), [len(each.item_ids) for each in holders]))
         ids, owners = np.unique(item_ids, return_inverse=True)
         n_codes = self._n_codes + 1
-        pairs = np.unique(np.tile(owners, 2) * n_codes + np.concatenate(codes))
+        pairs = distinct(np.tile(owners, 2) * n_codes + np.concatenate(codes))
         counts = np.zeros((len(ids), N_FIELDS), np.int32)
         counts[:, 0] = np.bincount(pairs // n_codes, minlength=len(ids))
         return TermStream(ids, counts, (pairs % n_codes).astype(np.int32))

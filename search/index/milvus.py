@@ -88,7 +88,7 @@ class MilvusIndex:
         hidden from this process's searches until the old ones are deleted."""
         self._forget()
         fresh = not len(self)
-        stale = NO_IDS if fresh else np.setdiff1d(self._rows.ids_of(touched_items), rows.row_ids)
+        stale = NO_IDS if fresh else np.setdiff1d(self._rows.ids_of(touched_items), rows.row_ids, assume_unique=True)
         if len(rows):
             with self._lock.writing():
                 self._hidden_from = int(rows.row_ids[0])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.store.matching import items_of
+from vitrina.search.types.arrays import distinct
 
 Ids = NDArray[np.int64]
 NONE: Ids = np.empty(0, np.int64)
@@ -29,7 +30,7 @@ class VariantFacets:
         """The keys of the variants of ``item_ids`` (sorted) that have one of the values, sorted."""
         bounds = [np.searchsorted(self.codes, (code, code + 1)) for code in codes]
         found = np.concatenate([NONE, *(self.keys[first:last] for first, last in bounds)])
-        return np.unique(found[np.isin(items_of(found), item_ids)])
+        return distinct(found[np.isin(items_of(found), item_ids)])
 
     def updated(self, touched_items: Ids, codes: Sequence[int], keys: Sequence[Ids]) -> VariantFacets:
         """These without the variants of ``touched_items``, and with others: the ``keys`` of each of the ``codes``."""

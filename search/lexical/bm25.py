@@ -17,7 +17,7 @@ from vitrina.search.lexical.expansion import FORM_WEIGHT, LITERAL_WEIGHT, Altern
 from vitrina.search.lexical.postings import Postings
 from vitrina.search.lexical.segment import NO_WEIGHTS, Occurrences, Weights
 from vitrina.search.lexical.term_dictionary import NumberTerms
-from vitrina.search.types.arrays import IdPositions
+from vitrina.search.types.arrays import IdPositions, distinct
 
 K1 = 1.2
 B = 0.75
@@ -29,7 +29,7 @@ SUM_ERROR = 1.00001
 
 NO_IDS: NDArray[np.int64] = np.empty(0, np.int64)
 
-DENSE_SHARE = 0.06
+DENSE_SHARE = 0.12
 """From this share of the items on, adding up in an array of all rows is faster than sorting those that are held."""
 
 
@@ -249,7 +249,7 @@ def union(parts: Sequence[NDArray[np.int64]], n_rows: int) -> NDArray[np.int64]:
     if len(parts) == 1:
         return parts[0]
     if sum(map(len, parts)) < DENSE_SHARE * n_rows:
-        return np.unique(np.concatenate(parts))
+        return distinct(np.concatenate(parts))
     flags = np.zeros(n_rows, np.bool_)
     for part in parts:
         flags[part] = True

@@ -17,6 +17,7 @@ from vitrina.search.lexical.bm25 import NO_IDS
 from vitrina.search.lexical.postings import Postings
 from vitrina.search.lexical.segment import N_FIELDS, Segment
 from vitrina.search.lexical.term_dictionary import Phrase, TermDictionary
+from vitrina.search.types.arrays import distinct
 
 APART = frozenset({"en"})
 """The languages that put a head after what it is for, and write them apart."""
@@ -93,8 +94,8 @@ def rows_of_modifiers(postings: Postings, dictionary: TermDictionary, terms: Seq
     found = [heads_and_others(segment, terms, purposes, is_noun) for segment in postings.segments]
     if not any(len(heads) for heads, _ in found):
         return NO_IDS
-    of_segments = zip(found, postings.offsets, strict=True)
-    return np.concatenate([np.setdiff1d(others, heads) + offset for (heads, others), offset in of_segments])
+    alone = (np.setdiff1d(others, heads, assume_unique=True) for heads, others in found)
+    return np.concatenate([rows + offset for rows, offset in zip(alone, postings.offsets, strict=True)])
 
 
 def heads_and_others(
@@ -110,7 +111,7 @@ def heads_and_others(
         last = before[np.maximum(np.searchsorted(before, at) - 1, 0)]
         is_other |= (last < at) & (segment.runs[last] == segment.runs[at])
     rows = segment.runs[at].astype(np.int64) // N_FIELDS
-    return np.unique(rows[~is_other]), np.unique(rows[is_other])
+    return distinct(rows[~is_other]), distinct(rows[is_other])
 
 
 def in_titles(segment: Segment, terms: Sequence[int]) -> NDArray[np.int64]:

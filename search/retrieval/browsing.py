@@ -56,6 +56,6 @@ def without_twins(reader: CatalogReader, query: Query, excluded: Sequence[int], 
         return BrowsedPage([every[at] for at in kept], 0, len(twins.kept), twins)
     ordered = np.array(reader.facets.ordered(groups.item_ids.tolist(), query.sort), np.int64)
     twins = collapsed(ordered, groups, np.array(excluded, np.int64))
-    hidden = np.setdiff1d(np.delete(ordered, twins.kept), np.array(excluded, np.int64)).tolist()
+    hidden = np.setdiff1d(np.delete(ordered, twins.kept), np.array(excluded, np.int64), assume_unique=True).tolist()
     page, total = reader.facets.page(query.filters, query.sort, query.limit, query.offset, [*excluded, *hidden])
     return BrowsedPage(page, 0, total, twins)

@@ -18,6 +18,7 @@ from vitrina.search.lexical.lexical_index import Avoided, LexicalIndex
 from vitrina.search.retrieval.fusion import Scores
 from vitrina.search.store.matching import items_of
 from vitrina.search.store.reader import CatalogReader
+from vitrina.search.types.arrays import distinct
 from vitrina.search.types.filters import AnyOf, facet_value
 from vitrina.search.types.query import WINDOW, Query, Weights
 from vitrina.search.types.requirement import Requirement
@@ -220,8 +221,8 @@ def with_another_variant(
     for requirement in denied:
         of_field = facets.variants_having(requirement.field, None, found)
         values = map(facet_value, (*requirement.values, *requirement.narrower))
-        others = np.setdiff1d(of_field, facets.variants_having(requirement.field, values, found))
-        found = np.unique(items_of(others))
+        others = np.setdiff1d(of_field, facets.variants_having(requirement.field, values, found), assume_unique=True)
+        found = distinct(items_of(others))
     return found
 
 

@@ -21,7 +21,6 @@ from vitrina.search.retrieval.variants import VariantFit, variant_page
 from vitrina.search.retrieval.vector_scores import (
     VECTOR_PARTS,
     VectorScorer,
-    distinct,
     text_weights,
     vector_parts,
     wanted,
@@ -30,6 +29,7 @@ from vitrina.search.retrieval.vector_scores import (
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.types.answer import Answer, Hit, Signals, Stopwatch
+from vitrina.search.types.arrays import distinct
 from vitrina.search.types.calibration import (
     LEAST_SHARED,
     Calibration,
@@ -276,7 +276,7 @@ class Retriever:
             page=page,
             order=order,
             certain=certain,
-            gathered=~np.isin(pool, np.setdiff1d(include, gathered)),
+            gathered=np.isin(pool, gathered, assume_unique=True),
             unwanted=by_catalog.avoided | by_catalog.mispriced,
         )
 
@@ -351,7 +351,7 @@ class Retriever:
 
 def joined(item_ids: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
     """Ids, sorted, and a few others, each once and sorted."""
-    return np.union1d(item_ids, others) if len(others) else item_ids
+    return distinct(np.concatenate([item_ids, others])) if len(others) else item_ids
 
 
 def confidences(curve: Curve | None, ranked: RankedCandidates) -> Scores | None:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, select
 
 from vitrina.search.store.database import facets, items
 from vitrina.search.store.sql import ArrayOf, as_table, ids_as_table
+from vitrina.search.types.arrays import distinct
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, spellings
 from vitrina.search.types.query import SortOrder
 
@@ -33,12 +34,13 @@ class FilterMatches:
     @property
     def item_ids(self) -> Ids:
         """The items that satisfy them, sorted, shape (n,)."""
-        return np.union1d(self.whole, items_of(self.variants)) if len(self.variants) else self.whole
+        return distinct(np.concatenate([self.whole, items_of(self.variants)])) if len(self.variants) else self.whole
 
     def only(self, item_ids: Sequence[int]) -> FilterMatches:
         """What was found of some items alone."""
-        ids = np.array(item_ids, np.int64)
-        return FilterMatches(np.intersect1d(self.whole, ids), self.variants[np.isin(items_of(self.variants), ids)])
+        ids = distinct(np.array(item_ids, np.int64))
+        whole = np.intersect1d(self.whole, ids, assume_unique=True)
+        return FilterMatches(whole, self.variants[np.isin(items_of(self.variants), ids)])
 
     def less(self, item_ids: Sequence[int]) -> FilterMatches:
         """What was found of all items but some."""
@@ -57,7 +59,7 @@ class FilterMatches:
             self.variants[np.isin(items_of(self.variants), other.whole)],
             other.variants[np.isin(items_of(other.variants), self.whole)],
         )
-        return FilterMatches(whole, np.unique(np.concatenate(parts)))
+        return FilterMatches(whole, distinct(np.concatenate(parts)))
 
 
 def matches(connection: Connection, conditions: Sequence[Condition]) -> FilterMatches:
@@ -77,7 +79,7 @@ def holding(connection: Connection, condition: AnyOf | Range | Exists) -> Filter
     key = variant_key()
     either = case((facets.c.variant.is_(None), facets.c.item_id), else_=-key)
     found = select(ArrayOf(either)).where(facets.c.field == condition.field, value_holds(condition))
-    keys = np.unique(np.array(connection.execute(found).scalar_one(), np.int64))
+    keys = distinct(np.array(connection.execute(found).scalar_one(), np.int64))
     at = int(np.searchsorted(keys, 0))
     return FilterMatches(keys[at:], -keys[:at][::-1])
 
@@ -97,8 +99,9 @@ def without(connection: Connection, found: FilterMatches, denied: FilterMatches)
     whole = np.setdiff1d(found.whole, denied.whole, assume_unique=True)
     variants = found.variants[~np.isin(items_of(found.variants), denied.whole)]
     if len(denied.variants):
-        varied = np.intersect1d(whole, items_of(denied.variants))
-        variants = np.setdiff1d(np.concatenate([variants, variants_of(connection, varied)]), denied.variants)
+        varied = np.intersect1d(whole, distinct(items_of(denied.variants)), assume_unique=True)
+        variants = distinct(np.concatenate([variants, variants_of(connection, varied)]))
+        variants = np.setdiff1d(variants, denied.variants, assume_unique=True)
         whole = np.setdiff1d(whole, varied, assume_unique=True)
     return FilterMatches(whole, variants)
 
@@ -120,7 +123,7 @@ def variants_of(connection: Connection, item_ids: Ids) -> Ids:
     """The keys of the variants of items, shape (n,)."""
     key = variant_key()
     of_items = facets.c.variant.is_not(None) & facets.c.item_id.in_(ids_as_table(item_ids.tolist()))
-    return np.unique(np.array(connection.execute(select(ArrayOf(key)).where(of_items)).scalar_one(), np.int64))
+    return distinct(np.array(connection.execute(select(ArrayOf(key)).where(of_items)).scalar_one(), np.int64))
 
 
 def in_order(connection: Connection, found: FilterMatches, sort: SortOrder) -> list[int]:
@@ -130,7 +133,7 @@ def in_order(connection: Connection, found: FilterMatches, sort: SortOrder) -> l
         return list(map(int, item_ids[::-1]))
     sign = 1 if sort is SortOrder.PRICE_ASC else -1
     prices = sign * item_prices(connection, item_ids, sort)
-    varied = np.setdiff1d(items_of(found.variants), found.whole)
+    varied = np.setdiff1d(distinct(items_of(found.variants)), found.whole, assume_unique=True)
     if len(varied):
         fitting = sign * variant_prices(connection, found.variants)
         at = np.searchsorted(item_ids, items_of(found.variants))
@@ -153,7 +156,7 @@ def variant_prices(connection: Connection, variants: Ids) -> NDArray[np.float64]
     key = variant_key()
     priced = (facets.c.field == "price_cents") & facets.c.variant.is_not(None)
     columns = select(ArrayOf(key), ArrayOf(facets.c.number)).where(
-        priced, facets.c.item_id.in_(ids_as_table(np.unique(items_of(variants)).tolist()))
+        priced, facets.c.item_id.in_(ids_as_table(distinct(items_of(variants)).tolist()))
     )
     return prices_of(variants, *connection.execute(columns).one())
 

@@ -72,7 +72,7 @@ def verdict_of(requirement: Requirement, catalog: CatalogValue, image_logit: flo
         catalog_agrees=catalog.logit > 0,
     )
     if requirement.is_free and catalog.logit > 0 and (image_logit or 0.0) <= NOT_SHOWN_LOGIT:
-        disagreement = f"listing says {catalog.says}, photo does not look it"
+        disagreement = f"listing says {catalog.says}, photo does not look like it"
         return without_repeating(replace(verdict, disagreement=disagreement))
     return without_repeating(verdict)
 

@@ -118,7 +118,8 @@ def test_a_rule_with_a_margin() -> None:
 
 def test_words_of_which_no_other_value_can_be_tried() -> None:
     said = CatalogValue(MENTIONED_LOGIT, "striped")
-    assert verdict_of(Requirement("striped"), said, NO).disagreement == "listing says striped, photo does not look it"
+    contradicted = verdict_of(Requirement("striped"), said, NO)
+    assert contradicted.disagreement == "listing says striped, photo does not look like it"
     for catalog, image in ((said, YES), (said, None), (NOTHING, NO), (said, -1.0)):
         assert verdict_of(Requirement("striped"), catalog, image).disagreement is None
 

@@ -5,6 +5,7 @@ thing itself."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import dropwhile, takewhile
 from types import MappingProxyType
 
@@ -80,10 +81,22 @@ def may_name_a_thing(term: str) -> bool:
     return term.isalpha() and len(term) > 2 and not term.endswith("ed") and term not in QUALIFIERS
 
 
-def rows_of_modifiers(postings: Postings, dictionary: TermDictionary, terms: Sequence[int]) -> NDArray[np.int64]:
-    """The rows, ascending, whose title has some of the terms, but only before a noun, in a language that writes them
-    apart, or after a purpose; none if no title has one of them as its head, since then nothing else is the thing
-    itself."""
+@dataclass(frozen=True, slots=True)
+class TitleRows:
+    """The rows, ascending, whose title has some terms: as its head in ``heads``, and otherwise in ``modifiers``, where
+    they stand only before a noun, in a language that writes them apart, or after a purpose."""
+
+    heads: NDArray[np.int64]
+    modifiers: NDArray[np.int64]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that both take."""
+        return self.heads.nbytes + self.modifiers.nbytes
+
+
+def title_rows(postings: Postings, dictionary: TermDictionary, terms: Sequence[int]) -> TitleRows:
+    """The rows whose title has some of the terms."""
     language = dictionary.language
     purposes = dictionary.ids_of(PURPOSES[language.code])
 
@@ -92,10 +105,11 @@ def rows_of_modifiers(postings: Postings, dictionary: TermDictionary, terms: Seq
         return language.code in APART and may_name_a_thing(word) and word not in language.stop_words
 
     found = [heads_and_others(segment, terms, purposes, is_noun) for segment in postings.segments]
-    if not any(len(heads) for heads, _ in found):
-        return NO_IDS
     alone = (np.setdiff1d(others, heads, assume_unique=True) for heads, others in found)
-    return np.concatenate([rows + offset for rows, offset in zip(alone, postings.offsets, strict=True)])
+    return TitleRows(
+        np.concatenate([NO_IDS, *(rows + at for (rows, _), at in zip(found, postings.offsets, strict=True))]),
+        np.concatenate([NO_IDS, *(rows + at for rows, at in zip(alone, postings.offsets, strict=True))]),
+    )
 
 
 def heads_and_others(

@@ -16,11 +16,12 @@ from vitrina.search.analysis.language import STEMS_VERSION, Language, detect_lan
 from vitrina.search.analysis.synonyms import Thesaurus, are_english, parse_synonyms
 from vitrina.search.lexical.bm25 import NO_IDS, QueryMatches, Reduced
 from vitrina.search.lexical.expansion import Expansion, QueryExpander, denials
-from vitrina.search.lexical.heads import MODIFIER_WEIGHT, head_of, last_terms, rows_of_modifiers
+from vitrina.search.lexical.heads import APART, MODIFIER_WEIGHT, TitleRows, head_of, last_terms, title_rows
 from vitrina.search.lexical.postings import NO_POSTINGS, Postings, restored_postings, updated
 from vitrina.search.lexical.segment import N_FIELDS, Segment, TermStream
 from vitrina.search.lexical.term_dictionary import TermDictionary
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.matching import is_among
 from vitrina.search.store.terms import TextSettings
 from vitrina.search.types.arrays import Arrays, packed, part_of, unpacked
 from vitrina.search.types.errors import StorageError
@@ -109,6 +110,20 @@ class LexicalIndex:
         expansion = state.expand(text)
         return QueryMatches(expansion, state.postings, as_modifier(text, expansion, state))
 
+    def called(self, text: str, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some items are called what a query asks for, shape (n,): their titles have its head, or another word
+        for it, as what they are, and the items hold all its other words. None where heads come first, or are not
+        known."""
+        state = self._state
+        expansion = state.expand(text)
+        called = np.zeros(len(item_ids), np.bool_)
+        at = head_of(analyse(text), expansion.words, state.dictionary.language)
+        if at is not None and state.dictionary.language.code in APART:
+            called = is_among(state.postings.rows_of(item_ids), titled_rows(at, expansion, state).heads)
+        if called.any():
+            called[called] = QueryMatches(expansion, state.postings).of(item_ids[called]).weakest > 0
+        return called
+
     def corrections(self, text: str) -> dict[str, str]:
         """The catalog's word for each word of a text, folded, that no item has and that is close to that one alone."""
         return self._state.expander().corrections(text)
@@ -179,15 +194,19 @@ def empty_state() -> LexicalState:
 
 
 def as_modifier(text: str, expansion: Expansion, state: LexicalState) -> Reduced | None:
-    """The head of a query, and where titles have it before another noun alone; None for a query without a head."""
+    """The head of a query, and where titles have it before another noun alone: nowhere if no title has it as what an
+    item is, since then nothing else is the thing itself. None for a query without a head."""
     at = head_of(analyse(text), expansion.words, state.dictionary.language)
     if at is None:
         return None
+    rows = titled_rows(at, expansion, state)
+    return Reduced(at, rows.modifiers if len(rows.heads) else NO_IDS, MODIFIER_WEIGHT)
+
+
+def titled_rows(at: int, expansion: Expansion, state: LexicalState) -> TitleRows:
+    """Where titles have the word of a query at a position, or another word for it."""
     terms = last_terms(each.phrase for each in expansion.of_word(at))
-    rows = state.postings.cached(
-        ("modifiers", *terms), lambda: rows_of_modifiers(state.postings, state.dictionary, terms)
-    )
-    return Reduced(at, rows, MODIFIER_WEIGHT)
+    return state.postings.cached(("titles", *terms), lambda: title_rows(state.postings, state.dictionary, terms))
 
 
 def with_settings(state: LexicalState, settings: TextSettings) -> LexicalState:

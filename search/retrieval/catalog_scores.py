@@ -139,10 +139,11 @@ class AttributeScores:
     found: NDArray[np.int64]
     priced: Mapping[Requirement, NDArray[np.int64]]
 
-    def met(self, replica: IndexReplica, item_ids: NDArray[np.int64]) -> Scores:
+    def met(self, replica: IndexReplica, item_ids: NDArray[np.int64], called: NDArray[np.bool_]) -> Scores:
         """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted). Where an item's
         field is empty, its words tell: a listing with a hole is no product of another kind. So they do where few items
-        have a kind, and in part where its tags name something else."""
+        have a kind, and in part where its tags name something else. What is ``called`` all that the query asks for,
+        shape (n,), is of its kind, whatever a field says: a punch bag need not be under Bags."""
         met = shares(replica.facets, self.wanted, item_ids)
         for column, requirement in enumerate(self.wanted):
             if requirement.bounds is not None:
@@ -153,6 +154,7 @@ class AttributeScores:
             if silent.any():
                 whole = replica.lexical.match(requirement.words).of(item_ids[silent]).whole
                 met[silent, column] = np.where(said[silent], MENTIONED_WEIGHT, 1) * whole
+        met[np.ix_(called, self.is_kind)] = 1
         if len(self.wanted) > 1 and replica.facets.has_variants:
             met = met_by_one_variant(replica.facets, self.wanted, item_ids, met)
         return met
@@ -335,7 +337,10 @@ class CatalogScores:
     def about(self, item_ids: NDArray[np.int64]) -> ItemCatalogScores:
         """The scores of items, found or not. ``item_ids``: sorted, shape (n,)."""
         facets = self.replica.facets
-        met, n_asked = self.fields.met(self.replica, item_ids), max(self.fields.n_asked, 1)
+        is_called = np.zeros(len(item_ids), np.bool_)
+        if self.fields.is_kind.any():  # or else no title has to be read
+            is_called = self.replica.lexical.called(self.parsed.text, item_ids)
+        met, n_asked = self.fields.met(self.replica, item_ids, is_called), max(self.fields.n_asked, 1)
         held = self.words.matches.of(item_ids)
         parts = self.words.parts(facets, self.parsed.query, held)
         is_kind = self.fields.is_kind

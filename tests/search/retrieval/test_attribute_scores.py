@@ -60,10 +60,10 @@ def asked(engine: SearchEngine, query: Query) -> tuple[AttributeScores, list[lis
     replica = engine.replica
     with engine.catalog.reading() as reader:
         within = reader.facets.matching(query.filters) if query.filters else None
-        fields = attribute_scores(
-            reader, replica.facets, engine.parser.parse(query, Stopwatch()), within, replica.lexical
-        )
-    return fields, fields.met(replica, ids).tolist(), fields.avoided(replica.facets, ids).tolist()
+        parsed = engine.parser.parse(query, Stopwatch())
+        fields = attribute_scores(reader, replica.facets, parsed, within, replica.lexical)
+    met = fields.met(replica, ids, np.zeros(len(ids), np.bool_))
+    return fields, met.tolist(), fields.avoided(replica.facets, ids).tolist()
 
 
 def skus(engine: SearchEngine, ids: list[int]) -> list[str]:
@@ -348,6 +348,23 @@ def test_nor_where_they_have_synonyms_of_the_words(tmp_path: Path, encoder: Fake
         ids = np.array([engine.catalog.item(title).id for title in fields])
         bike, torch = catalog_scores(reader, engine.replica, parsed, None).about(ids).parts[Part.WORDS]
     assert torch > bike
+    engine.catalog.close()
+
+
+def test_what_a_title_calls_all_that_is_asked_for_is_of_that_kind_whatever_its_fields_say(
+    tmp_path: Path, encoder: FakeEncoder
+) -> None:
+    engine = opened(tmp_path, encoder)
+    types = {"Leather bag": "Bags", "Heavy punch bag 30 kg": "Boxing", "Gloves for a punch bag": "Boxing"}
+    rows = [make_entry(encoder, title, title, attributes={"type": kind}) for title, kind in types.items()]
+    engine.catalog.keep_language("en", len(rows))
+    engine.catalog.commit(engine.replica.version_id, rows)
+    engine.replica.catch_up()
+    ids = np.array([engine.catalog.item(title).id for title in types])
+    with engine.catalog.reading() as reader:
+        parsed = engine.parser.parse(Query("punching bag"), Stopwatch())
+        fields = catalog_scores(reader, engine.replica, parsed, None).about(ids).parts[Part.FIELDS]
+    assert fields.tolist() == [0.5, 0.5, 0], "what is for it is none"
     engine.catalog.close()
 
 

@@ -14,7 +14,7 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from vitrina.search.analysis.spelling import key
 
-STEMS_VERSION = 2
+STEMS_VERSION = 3
 """Kept with stems: those of another version are made anew."""
 
 STEMMERS: Mapping[str, str] = MappingProxyType(
@@ -57,16 +57,22 @@ COMPOUND_LINKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The languages that write compounds as one word, whose last part says what it is, and what may join the parts:
 ``Blume-n-topf``, ``Arbeit-s-schuh``."""
 
-DIMINUTIVES: Mapping[str, re.Pattern[str]] = MappingProxyType(
+LEFT_ENDINGS: Mapping[str, tuple[re.Pattern[str], str]] = MappingProxyType(
     {
-        "nl": re.compile(
-            r"(?<=\w\w)(?:(?P<double>[bdfgklmnprst])(?P=double)et|(?<=ng)et|(?<=m)(?<![^aeiou][aiou]m)p"
-            r"|(?<=[lnr])(?<![^aeiou][aiou][lnr])t|(?<=[wi])t)?jes?$"
-        )
+        "de": (re.compile(r"(?<=\w\w[oy])s$|(?<=\w\w\wa)(?<!gla)(?<!gra)s$"), ""),
+        "nl": (
+            re.compile(
+                r"(?<=\w\w)(?:(?P<double>[bdfgklmnprst])(?P=double)et|(?<=ng)et|(?<=m)(?<![^aeiou][aiou]m)p"
+                r"|(?<=[lnr])(?<![^aeiou][aiou][lnr])t|(?<=[wi])t)?jes?$"
+            ),
+            r"\g<double>",
+        ),
     }
 )
-"""The endings that make a word small, which Snowball leaves: ``balletje``, ``ringetje``, ``boompje``, ``stoeltje``;
-after a short vowel the letter before them is the word's: ``lampje``, ``plantje``."""
+"""The endings that Snowball leaves, and what stands in their place. German plurals of words that end in a vowel:
+``Handys``, ``Autos``, ``Sofas``, but not ``Weinglas``. In Dutch those that make a word small: ``balletje``,
+``ringetje``, ``boompje``, ``stoeltje``; after a short vowel the letter before them is the word's: ``lampje``,
+``plantje``."""
 
 LEAST_CERTAIN = 0.6
 """The least mean probability of the catalog's language; below it the text is too short, or mixed, and none is used."""
@@ -115,7 +121,7 @@ class Language:
         self.stop_words = frozenset(STOP_WORDS.get(code, "").split())
         self.compound_links = COMPOUND_LINKS.get(code, ())
         self._algorithm = STEMMERS.get(code)
-        self._diminutive = DIMINUTIVES.get(code)
+        self._left_ending = LEFT_ENDINGS.get(code)
 
     def keys(self, terms: Sequence[str]) -> list[str]:
         """What spellings of one word have in common: the word without accents; in English also singular, British."""
@@ -131,9 +137,8 @@ class Language:
         # Of the key in English, so that colours and colored have one; else of the word, since endings have accents.
         stemmer = Stemmer.Stemmer(self._algorithm, 0)  # not safe to share between threads
         words = list(keys if self.code == "en" else terms)
-        if self._diminutive is not None:
-            words = [
-                self._diminutive.sub(r"\g<double>", word) if word.endswith(("je", "jes")) else word for word in words
-            ]
+        if self._left_ending is not None:
+            ending, instead = self._left_ending
+            words = [ending.sub(instead, word) for word in words]
         stems = stemmer.stemWords(words)
         return [stem if stem.isascii() else without_accents(stem) for stem in stems]

@@ -1,4 +1,4 @@
-"""Synonyms: those that ship with the package, for catalogs in English, and a shop's own, for any."""
+"""Synonyms: those that ship with the package, for the languages of most shops, and a shop's own, for any."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from importlib import resources
 
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.language import Language
+from vitrina.search.analysis.shop_words import shop_words
 from vitrina.search.types.errors import InputError
 
 SYNONYM_WEIGHT = 0.5
@@ -114,7 +115,7 @@ def are_english(texts: Iterable[str]) -> bool:
 
 
 class Thesaurus:
-    """The synonyms that hold in one catalog: its shop's own, then, in English, those that ship with the package."""
+    """The synonyms that hold in one catalog: its shop's own, then those that ship with the package."""
 
     def __init__(self, language: Language, rules: Sequence[SynonymRule] = ()) -> None:
         self._language = language
@@ -125,6 +126,8 @@ class Thesaurus:
         for rule in rules:
             self._add(rule)
         self._shipped: Mapping[str, str] = {}
+        self._words = shop_words(language.code)
+        self.longest = max(self.longest, self._words.longest)
         if language.code == "en":
             self._shipped = shipped_synonyms()
             self.longest = max(self.longest, 3)
@@ -148,6 +151,10 @@ class Thesaurus:
         own = self._own.get(key, ())
         if key in self._replaced:
             return own
+        if meaning := self._words.meaning(words):
+            same_words = (each for each in meaning.same if self.key(self._words.without_stop_words(each)) != key)
+            weighted = (dict.fromkeys(same_words, SYNONYM_WEIGHT), dict.fromkeys(meaning.narrower, NARROWER_WEIGHT))
+            return (*own, *(Synonym(phrase, weight) for each in weighted for phrase, weight in each.items()))
         same, _, narrower = self._shipped.get(key, "").partition("\t")
         found = [Synonym(tuple(phrase.split()), SYNONYM_WEIGHT) for phrase in same.split("|") if phrase]
         found += [Synonym(tuple(phrase.split()), NARROWER_WEIGHT) for phrase in narrower.split("|") if phrase]
@@ -160,4 +167,6 @@ class Thesaurus:
     def knows(self, word: str) -> bool:
         """Whether a word is in any of the synonyms, and so spelled as it is meant."""
         key = self.key([word])
-        return key in self._own or (self._language.code == "en" and key in english_words())
+        if self._language.code == "en":
+            return key in self._own or key in english_words()
+        return key in self._own or self._words.meaning([word]) is not None

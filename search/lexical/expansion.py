@@ -125,8 +125,11 @@ class QueryExpander:
         return dict(list(parts.items())[:MAX_WORDS])
 
     def _apart(self, word: str) -> tuple[str, ...]:
-        """A compound that the catalog lacks as the two words that it has instead; another word as it is."""
+        """A compound that the catalog lacks as the two words that it has instead; another word, or one of which it has
+        a synonym, as it is."""
         if self._dictionary.forms(word) or self._dictionary.close_to(word):
+            return (word,)
+        if any(self._phrase(each.words) for each in self._thesaurus.synonyms([word])):
             return (word,)
         parts = self._dictionary.parts(word)
         return parts if parts and all(parts) else (word,)
@@ -208,9 +211,16 @@ class QueryExpander:
             at += n_words
 
     def _phrase(self, words: Sequence[str]) -> Phrase | None:
-        """Words as terms of the catalog, or None where it lacks one."""
-        found = tuple(self._dictionary.spellings(word) for word in words)
-        return found if all(found) else None
+        """Words as terms of the catalog, in any form but in English, whose forms are listed, or None where it lacks
+        one; the last may end a compound."""
+        found = [self._dictionary.spellings(word) for word in words]
+        if self._dictionary.language.code != "en":
+            found = [
+                tuple(dict.fromkeys((*self._dictionary.forms(word), *ids)))
+                for word, ids in zip(words, found, strict=True)
+            ]
+            found[-1] = tuple(dict.fromkeys((*found[-1], *self._dictionary.compounds(words[-1]))))
+        return tuple(found) if all(found) else None
 
     def corrections(self, text: str) -> dict[str, str]:
         """The catalog's word for each word of a text that it lacks and that only one of its words is close to."""

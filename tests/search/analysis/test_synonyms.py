@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from vitrina.search.analysis.language import Language
-from vitrina.search.analysis.synonyms import SYNONYM_WEIGHT, Synonym, SynonymRule, Thesaurus, parse_synonyms
+from vitrina.search.analysis.shop_words import LANGUAGES, shop_words, table
+from vitrina.search.analysis.synonyms import (
+    MAX_SYNONYM_WORDS,
+    NARROWER_WEIGHT,
+    SYNONYM_WEIGHT,
+    Synonym,
+    SynonymRule,
+    Thesaurus,
+    parse_synonyms,
+)
 from vitrina.search.types.errors import InputError
 
 
@@ -37,14 +46,50 @@ def test_what_is_wrong_is_named_with_its_line(text: str, line: int, reason: str)
     assert error.value.details == {"line": line}
 
 
-def test_what_ships_is_for_english_only() -> None:
+def test_what_ships_for_english() -> None:
     assert Synonym(("jump", "rope"), SYNONYM_WEIGHT) in Thesaurus(Language("en")).synonyms(["skipping", "ropes"])
     assert Synonym(("carabiner",), SYNONYM_WEIGHT) in Thesaurus(Language("en")).synonyms(["karabiners"])
     assert Synonym(("video", "card"), SYNONYM_WEIGHT) in Thesaurus(Language("en")).synonyms(["gpu"])
-    assert Thesaurus(Language("de")).synonyms(["sofa"]) == ()
+    assert Thesaurus(Language("fi")).synonyms(["sofa"]) == ()
     assert Thesaurus(Language("")).synonyms(["sofa"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "synonym", "weight"),
+    [
+        ("de", "handys", "smartphone", SYNONYM_WEIGHT),
+        ("es", "zapatillas casa", "pantuflas", SYNONYM_WEIGHT),
+        ("fr", "canapés", "divan", SYNONYM_WEIGHT),
+        ("it", "scarpe ginnastica", "sneakers", SYNONYM_WEIGHT),
+        ("it", "giacche", "blazer", NARROWER_WEIGHT),
+        ("nl", "zetel", "bank", SYNONYM_WEIGHT),
+        ("pl", "staniki", "biustonosz", SYNONYM_WEIGHT),
+        ("pt", "berços", "moisés", SYNONYM_WEIGHT),
+        ("pt", "sapato", "sandálias", NARROWER_WEIGHT),
+    ],
+)
+def test_what_ships_for_other_languages(language: str, words: str, synonym: str, weight: float) -> None:
+    found = Thesaurus(Language(language)).synonyms(words.split())
+    assert Synonym((synonym,), weight) in found
+    assert tuple(words.split()) not in [each.words for each in found]
+
+
+def test_a_word_is_taken_as_it_stands_before_its_forms() -> None:
+    words = shop_words("it")
+    girl, several = words.meaning(["bambina"]), words.meaning(["bambine"])
+    assert girl is not None
+    assert several is not None
+    assert ("bambino",) not in girl.same
+    assert ("bambino",) in several.same, "one stem"
+
+
+def test_shop_words_have_a_name_in_each_language() -> None:
+    rows = table()
+    assert {len(row) for row in rows} == {2 + len(LANGUAGES)}
+    assert all(names for row in rows for names in (row[0], *row[2:]))
+    assert max(shop_words(code).longest for code in LANGUAGES) <= MAX_SYNONYM_WORDS
 
 
 def test_a_shops_own_hold_in_any_language() -> None:
     thesaurus = Thesaurus(Language("de"), parse_synonyms("Möbel, einrichtung"))
-    assert [each.words for each in thesaurus.synonyms(["mobel"])] == [("einrichtung",)]
+    assert thesaurus.synonyms(["mobel"])[0].words == ("einrichtung",), "before those that ship"

@@ -201,9 +201,18 @@ def test_german(shop: Shop) -> None:
     assert index.language == "de"
     assert set(found(index, "haus")) == {0, 1}
     assert found(index, "hauser")[0] == 0
-    assert found(index, "sofa") == [2]
+    assert found(index, "sofa") == [2, 3]
     assert found(index, "der die das haus")[0] == 1
     assert index.match("das haus").words == ("haus",)
+
+
+def test_synonyms_in_other_languages_are_found_in_every_form_and_in_compounds(shop: Shop) -> None:
+    index = shop("Mesa de centro de roble", "Mesitas auxiliares", "Sillas", text=SPANISH)
+    assert index.language == "es"
+    assert found(index, "mesa centro") == [0, 1]
+    index = shop("Tischleuchte Oslo", "Schlafcouch grau", "Sessel", "Nachthemd", text=GERMAN)
+    assert found(index, "Sofa") == [1]
+    assert found(index, "Nachttischlampe") == [0], "a synonym, and not its parts"
 
 
 def test_spanish(shop: Shop) -> None:

@@ -1,0 +1,89 @@
+"""Shop words: the everyday words of shops in other languages than English, and which of them mean the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+
+from vitrina.search.analysis.analyser import analyse
+from vitrina.search.analysis.language import Language
+
+FILE = "shop_words.txt"
+
+LANGUAGES = ("de", "es", "fr", "it", "nl", "pl", "pt")
+"""The languages of the columns, after those of the English names and of the wider things."""
+
+Phrase = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class PhraseMeaning:
+    """What a phrase may mean: phrases of the same thing, itself among them, and of the kinds of it."""
+
+    same: dict[Phrase, None] = field(default_factory=dict)
+    narrower: dict[Phrase, None] = field(default_factory=dict)
+
+
+class ShopWords:
+    """The words of one language, looked up in the form in which they are listed or else in any."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        self._by_key: dict[str, PhraseMeaning] = {}
+        self._by_stem: dict[str, PhraseMeaning] = {}
+        for names, kinds in rows_of(language.code):
+            for name in names:
+                words = self.without_stop_words(name)
+                for held, key in ((self._by_key, self._key(words)), (self._by_stem, self._stem(words))):
+                    meaning = held.setdefault(key, PhraseMeaning())
+                    meaning.same |= dict.fromkeys(names)
+                    meaning.narrower |= dict.fromkeys(kinds)
+        self.longest = max((key.count(" ") + 1 for key in self._by_key), default=1)
+        """The most words, stop words aside, that a look-up can match."""
+
+    def meaning(self, words: Sequence[str]) -> PhraseMeaning | None:
+        """What words, without stop words, mean as one phrase; None for one that is not listed."""
+        return self._by_key.get(self._key(words)) or self._by_stem.get(self._stem(words))
+
+    def without_stop_words(self, phrase: Sequence[str]) -> Phrase:
+        """The words of a phrase that count; all of one that has no others."""
+        return tuple(word for word in phrase if word not in self._language.stop_words) or tuple(phrase)
+
+    def _key(self, words: Sequence[str]) -> str:
+        return " ".join(self._language.keys(words))
+
+    def _stem(self, words: Sequence[str]) -> str:
+        return " ".join(self._language.stems(words, self._language.keys(words)))
+
+
+def rows_of(code: str) -> Iterator[tuple[list[Phrase], list[Phrase]]]:
+    """The names of each thing in one language, with those of the kinds of it; none for a language without any."""
+    if code not in LANGUAGES:
+        return
+    column = 2 + LANGUAGES.index(code)
+    kinds: dict[str, list[Phrase]] = {}
+    for row in table():
+        for wider in row[1]:
+            kinds.setdefault(wider, []).extend(phrases(row[column]))
+    for row in table():
+        yield phrases(row[column]), [kind for name in row[0] for kind in kinds.get(name, ())]
+
+
+def phrases(names: Iterable[str]) -> list[Phrase]:
+    return [tuple(analyse(name)) for name in names]
+
+
+@cache
+def table() -> tuple[tuple[tuple[str, ...], ...], ...]:
+    """The rows of the file, with the names in each of their cells."""
+    lines = resources.files(__package__).joinpath(FILE).read_text(encoding="utf-8").splitlines()
+    rows = [line.split("|") for line in lines if line and not line.startswith("#")]
+    return tuple(tuple(tuple(filter(None, map(str.strip, cell.split(",")))) for cell in row) for row in rows)
+
+
+@cache
+def shop_words(code: str) -> ShopWords:
+    """The words of a language, read once; without any in one that has none."""
+    return ShopWords(Language(code))

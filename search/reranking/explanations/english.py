@@ -12,6 +12,7 @@ from vitrina.search.reranking.explanations.fields import Role, role_of, spoken_f
 from vitrina.search.reranking.explanations.nouns import Number, article
 from vitrina.search.reranking.explanations.phrases import Phrase, Place, phrase
 from vitrina.search.types.requirement import Requirement, Verdict
+from vitrina.search.understanding.colours import colour_of
 
 _SPOKEN_WITHOUT_FIELD: Final = (Role.KIND, Role.CATEGORY, Role.AUDIENCE, Role.PURPOSE, Role.SEASON)
 _QUOTED: Final = re.compile(r"“[^”]*”")
@@ -28,14 +29,18 @@ _PEOPLE: Final = "|".join(sorted({*lexicon.PEOPLE.values()} - {"people", "pets",
 _BARE_PEOPLE: Final = re.compile(rf"\b(?:is|are|isn't|aren't|not|but|fits?|looks?|be) (?:{_PEOPLE})\b(?!['’-])")
 _FOR_PEOPLE: Final = re.compile(rf"\bfor [^,;.]+,? (?:and |but )?not (?:{_PEOPLE})\b")
 _FITS: Final = re.compile(r"\b(?:fit|fits) (?!you\b|your\b|what\b|the\b|this\b|that\b|well\b|all\b)\w+", re.IGNORECASE)
+_ADJECTIVE: Final = re.compile(r"\w{3}(?:ed|less|proof|free|resistant|able|ible|ous|ive|through)$")
+"""Words that follow "it is" without an article, by their ends."""
+_CONNECTIVE: Final = re.compile(r"(?:an?|the|for|with|without|in|of|from|made|under|over) ", re.IGNORECASE)
 
 
 def find_english_fault(text: str, verdicts: Sequence[Verdict]) -> str | None:
     """Return the first words of a text about these verdicts that are poor English, or None.
 
     Found are the identifiers of fields, doubled words and marks, ``fits men``, ``is men``, ``is not hoodie``, ``a
-    shoes``, ``a hour``, ``it is shoes``. What stands in quotation marks is the shopper's and is not looked at, and a
-    word that a value of the catalog doubles may be doubled.
+    shoes``, ``a hour``, ``it is shoes``, and ``it is teapot`` of the shopper's words that no field
+    explains. What stands in quotation marks is the shopper's and is not looked at, and a word that a value of the
+    catalog doubles may be doubled.
     """
     plain = _QUOTED.sub("“”", text)
     return next((fault for fault in _faults(plain, verdicts) if fault), None)
@@ -54,7 +59,16 @@ def _faults(text: str, verdicts: Sequence[Verdict]) -> Iterator[str]:
     yield from (match.group() for match in _TWICE_AGREED.finditer(text))
     for said in _nouns(verdicts):
         yield from _noun_faults(fold(text), said)
+    yield from (match.group() for verdict in verdicts for match in _bare_words(fold(text), verdict.requirement))
     yield "" if text[:1].isupper() or not text[:1].isalpha() else text[:10]
+
+
+def _bare_words(folded: str, requirement: Requirement) -> Iterator[re.Match[str]]:
+    """``it is teapot``, of words that no field explains, and that are no adjective for sure."""
+    words = fold(requirement.words)
+    is_phrase = _CONNECTIVE.match(words) or _ADJECTIVE.search(words) or colour_of(requirement.words) is not None
+    if requirement.is_free and not is_phrase:
+        yield from re.finditer(rf"\b(?:is|are|be)(?: probably)?(?: not)? {re.escape(words)}\b", folded)
 
 
 def _values(verdicts: Sequence[Verdict]) -> Iterator[str]:

@@ -103,6 +103,22 @@ def test_templates_say_what_the_verdicts_say(verdicts: list[Verdict], seed: int)
 
 
 @pytest.mark.parametrize(
+    ("words", "text", "fault"),
+    [
+        ("teapot", "It is not teapot.", "is not teapot"),
+        ("black boots", "Nothing shows whether it is black boots.", "is black boots"),
+        ("teapot", "It does not match “teapot”.", None),
+        ("teapot", "It is not a teapot.", None),
+        ("striped", "It is not striped.", None),
+        ("red", "It is probably red.", None),
+        ("for running", "It is for running.", None),
+    ],
+)
+def test_words_that_no_field_explains_are_no_noun_without_an_article(words: str, text: str, fault: str | None) -> None:
+    assert find_english_fault(text, [verdict(words, MET)]) == fault
+
+
+@pytest.mark.parametrize(
     ("field", "words"),
     [
         ("style_general", "style"),

@@ -78,13 +78,14 @@ def plain_names(name: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def words_of(name: str) -> frozenset[str]:
-    """The words of a folded name; of ``produktlank`` also what follows the product, of ``standardpreis`` the price."""
-    words = set(_BETWEEN.split(name))
+    """The words of a folded name; of ``produktlank`` also what follows the product, of ``ekpreis`` what is before the
+    price, and of ``preis1`` the price."""
+    words = {word.rstrip("0123456789") or word for word in _BETWEEN.split(name)}
     for word in tuple(words):
         if found := _OF_PRODUCT.match(word):
             words |= {found[1], word[found.end(1) :]}
         elif found := _AS_PRICE.search(word):
-            words.add(found[0])
+            words |= {found[0], word[: found.start()]}
     return frozenset(words)
 
 

@@ -90,6 +90,9 @@ def tell_by_values(
     currency."""
     if (title := fields.get("title", ("",)))[0].lower() == "label" and _are_numbers(sample, "label"):
         fields |= {"title": title[1:]}  # of a class
+    is_key = fields.get("title", ())[:1] == fields["sku"][:1] and not known.get("title")
+    if is_key and _are_titles(sample, fields.get("description", ())) and not _are_phrases(sample, fields["sku"][0]):
+        fields.pop("title")  # "Item" is the code where "Description" is the name
     if not fields.get("title") and not known.get("title"):
         fields.pop("title", None)
         if _are_titles(sample, fields.get("description", ())):

@@ -39,7 +39,7 @@ _MORE_IMAGES = re.compile(
     r"(?:additional_|(?:product_)?secondary_|alternate_|alternative_|alt_|other_|variant_|product_|more_|extra_|gallery_|weitere_|zusatz)?(?:image|picture|photo|img|pic|bild"
     r"|foto|imagen|image_url|picture_url)(?:_(?:url|link|path|src|file|location))?(?:s?_?\d+|s)(?:_url)?"
     r"|(?:product_)?(?:additional|secondary|alternate|other|variant|more|extra)_?(?:image|picture|photo)(?:_?(?:url|link|path|src))?s?"
-    r"|(?:image|picture)s?_?(?:additional|alternative|other)|(?:imgurl|image)_alternative|weitere_bilder|embedded_image|media_gallery(?:_entries)?|(?:product_|image_)?gallery(?:_image_?(?:url|link)?s?|_urls?)?"
+    r"|(?:image|picture|photo)s?_?(?:additional|alternative|other|extra)s?(?:_?\d+)?(?:_url)?|(?:imgurl|image)_alternative|weitere_bilder|embedded_image|media_gallery(?:_entries)?|(?:product_|image_)?gallery(?:_image_?(?:url|link)?s?|_urls?)?"
 )
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
 
@@ -189,8 +189,10 @@ def _found_keys(
     """The columns of keys where no name says it, and whether titles, addresses or images' names must serve; takes those
     with barcodes, and titles that are numbers, out of ``fields``."""
     key, own = key_in(sample, free), fields.pop("sku", ())
-    if not key and not own and is_of_digits(sample(), next(iter(fields.get("title", ())), "")):
-        own = fields.pop("title")[:1]  # "Artikel" may be the number or the name
+    if not key and not own:  # "Artikel" may be the number or the name
+        own = tuple(each for each in fields.get("title", ()) if is_of_digits(sample(), each))[:1]
+        titles = tuple(each for each in fields.pop("title", ()) if each not in own)
+        fields |= {"title": titles} if titles else {}
     is_open = not own or any(all(is_blank(row.get(column)) for column in own) for row in sample())
     others = [each for name in ("title", "url") for each in fields.get(name, ())[:1] if not is_alone]
     others += [each for column in images[:1] for each in (column, f"{column}.path") if not is_alone]
@@ -217,7 +219,8 @@ class _Names:
         for column in columns:
             if column.rstrip()[-1:] in ("#", "№"):  # "Style #"
                 self._by_name.setdefault(f"{folded(column)}_number", column)
-        for name, column in list(self._without_prefix()):
+        self._bare = list(self._without_prefix())
+        for name, column in self._bare:
             self._by_name.setdefault(name, column)
         self._run_together = {name.replace("_", ""): column for name, column in reversed(list(self._by_name.items()))}
         self._currencies: dict[str, str] = {}
@@ -257,7 +260,8 @@ class _Names:
         taken = {*taken, *self._ignored}
         candidates = (self._by_name[name] for name in name_table("names")["image"] if name in self._by_name)
         main = next((column for column in candidates if column not in taken), None)
-        more = [column for name, column in self._ordered() if _MORE_IMAGES.fullmatch(name) and column not in taken]
+        named = self._with_all_names()
+        more = [column for name, column in named if _MORE_IMAGES.fullmatch(name) and column not in taken]
         if main is None and not more:
             more = list(self._by_words("image", taken))
         return tuple(dict.fromkeys((*((main,) if main else ()), *more)))
@@ -290,6 +294,13 @@ class _Names:
     def _ordered(self) -> Iterator[tuple[str, str]]:
         return ((folded(column), column) for column in self._columns if column)
 
+    def _with_all_names(self) -> Iterator[tuple[str, str]]:
+        """The columns in order, each under its own name and under those without a prefix that all have."""
+        bare: dict[str, list[str]] = {}
+        for name, column in self._bare:
+            bare.setdefault(column, []).append(name)
+        return ((own, column) for name, column in self._ordered() for own in (name, *bare.get(column, ())))
+
     def _with_plain_names(self) -> Iterator[tuple[str, str]]:
         return ((each, column) for own, column in self._ordered() for each in (own, *plain_names(own)))
 
@@ -313,7 +324,7 @@ class _Names:
 
     def _localised(self, name: str) -> Iterator[str]:
         found: list[tuple[int, str]] = []
-        for own, column in self._ordered():
+        for own, column in self._with_all_names():
             match = _LOCALE.fullmatch(own[len(name) :]) if own.startswith(name) and own != name else None
             if match and match["locale"][:2] in name_table("codes")["languages"]:
                 found.append((_locale_rank(match["locale"]), column))

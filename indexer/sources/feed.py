@@ -16,6 +16,7 @@ from xml.parsers import expat
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.column_names import folded, name_table
 from vitrina.indexer.sources.encodings import FALLBACK, TextEncoding, open_bytes, open_text
+from vitrina.indexer.sources.json_envelopes import opened
 from vitrina.search.types.errors import SourceError
 
 GOOGLE = "http://base.google.com/ns/1.0"
@@ -71,7 +72,7 @@ class FeedTable:
         try:
             for cells in self._items():
                 number += 1
-                yield TableRow(f"{self.path.name}#{number}", cells)
+                yield TableRow(f"{self.path.name}#{number}", opened(cells))
         except (expat.ExpatError, LookupError, ValueError) as error:
             reason = f"The XML is broken after item {number:,}: {error}."
             yield Rejection(

@@ -14,6 +14,7 @@ import ijson
 
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.cells import parse_literal
+from vitrina.indexer.sources.column_names import folded
 from vitrina.indexer.sources.encodings import TextEncoding, open_text
 from vitrina.indexer.sources.json_envelopes import linked_products, plain_cells
 from vitrina.indexer.sources.json_ld import GraphReader, is_json_ld
@@ -35,7 +36,7 @@ _SOLD = frozenset(
 )
 """Keys of what is sold, and no section of a shop."""
 
-_BY_COLUMNS = re.compile(r'\[\s*\[|\{\s*"[^"]*"\s*:\s*(?:\{\s*"0"\s*:|\[\s*")')
+_BY_COLUMNS = re.compile(r'\[\s*\[|\{\s*"range"\s*:|\{\s*"[^"]*"\s*:\s*(?:\{\s*"0"\s*:|\[\s*")')
 """How a document begins that holds a table by its columns, or by its names and then its rows."""
 
 _MAX_WHOLE_BYTES = 1 << 28
@@ -77,7 +78,8 @@ class JsonDocumentTable:
 
     def _values(self, file: TextIO) -> Iterator[object]:
         if not self.is_keyed:
-            values = ijson.items(_Bytes(file), self.prefix, use_float=True)
+            is_one = not self.prefix  # or several documents, one after the other
+            values = ijson.items(_Bytes(file), self.prefix, use_float=True, multiple_values=is_one)
             yield from _of_sections(values, self.within) if self.within else values
             return
         for key, value in ijson.kvitems(_Bytes(file), self.prefix, use_float=True):
@@ -150,6 +152,8 @@ def _rows_of(document: object) -> list[dict[str, object]]:
         and isinstance(document.get("data"), list)
     ):
         document = [document["columns"], *document["data"]]
+    if isinstance(document, dict) and isinstance(document.get("values"), list):  # of Google's spreadsheets
+        document = document["values"]
     if isinstance(document, list) and document and all(isinstance(each, list) for each in document):
         names, *rows = document
         named = names and all(isinstance(name, str) for name in names)
@@ -187,7 +191,8 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
         return linked
     table = JsonDocumentTable(path, prefix, encoding, notes=encoding.notes)
     columns = union_of_columns(table.rows())
-    is_section = _OF_PRODUCT.isdisjoint(columns) or _SOLD.isdisjoint(columns)
+    known = {folded(column) for column in columns}
+    is_section = _OF_PRODUCT.isdisjoint(known) or _SOLD.isdisjoint(known)
     inner = next((name for name in ("products", "items", "articles", "goods") if name in columns and is_section), None)
     if inner is not None:  # sections, each with its products
         is_held = not _TITLES.isdisjoint(columns) and path.stat().st_size <= _MAX_WHOLE_BYTES
@@ -278,6 +283,7 @@ def _find_prefix(path: Path, encoding: TextEncoding) -> str | None:
     else the first list of objects."""
     lists: dict[str, None] = {}
     keys: set[str] = set()
+    single = None
     try:
         with open_text(path, encoding) as file:
             events = ijson.parse(_Bytes(file), use_float=True)  # without it a long number crashes the process
@@ -286,13 +292,15 @@ def _find_prefix(path: Path, encoding: TextEncoding) -> str | None:
                     lists[prefix] = None
                 elif event == "map_key" and prefix == "":
                     keys.add(str(value))
+                elif event == "map_key" and value in _OF_PRODUCT and prefix in ("product", "data.product"):
+                    single = prefix
                 if prefix == "item":
                     return "item"
     except (ijson.JSONError, RecursionError):
         pass  # reported where the products end
     last = {prefix: prefix.removesuffix(".item").rpartition(".")[2] for prefix in lists}
     known = (prefix for prefix, key in last.items() if key in CONTAINERS or key.casefold() in CONTAINERS)
-    own = "" if keys & _OF_PRODUCT else None
+    own = "" if keys & _OF_PRODUCT else single
     if own is not None and "@graph" not in keys:
         return own
     return next(known, next(iter(lists), "" if keys & {"@context"} else None))

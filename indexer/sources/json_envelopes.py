@@ -13,9 +13,9 @@ _ENVELOPES = ("_source", "attributes", "fields", "node", "document", "product", 
 _BESIDE = frozenset(
     {
         "_id", "_index", "_type", "_score", "_version", "_rev", "_highlightResult", "_snippetResult", "_rankingInfo",
-        "sort", "highlight", "highlights", "id", "type", "sys", "metadata", "meta", "cursor", "links", "relationships",
-        "documentId", "createTime", "updateTime", "name", "key", "score", "contentType", "found", "text_match",
-        "text_match_info",
+        "sort", "highlight", "highlights", "id", "type", "sys", "metadata", "meta", "cursor", "links",
+        "relationships", "documentId", "createTime", "updateTime", "createdTime", "modifiedTime", "createdAt",
+        "updatedAt", "name", "key", "score", "contentType", "found", "text_match", "text_match_info",
     }
 )  # fmt: skip
 _OPENED = frozenset({*_ENVELOPES, "masterData", "translated", "item_data", "details", "info", "general"})
@@ -40,7 +40,7 @@ def plain_cells(cells: Cells, text: str | None = None) -> Cells:
     known, tells whether to look inside."""
     if text is None or any(sign in text for sign in _INSIDE):
         cells = {key: _plain(cell) if isinstance(cell, (dict, list)) else cell for key, cell in cells.items()}
-    cells = _with_values(_opened(cells))
+    cells = _with_values(opened(cells))
     if _are_typed(cells):
         cells = {key: _untyped(cell) for key, cell in cells.items()}
     master = cells.get("masterVariant")
@@ -61,9 +61,9 @@ def bulk_action(cells: object) -> Cells | None:
     return {"_id": target["_id"]} if "_id" in target else {}
 
 
-def _opened(cells: Cells, depth: int = 0) -> Cells:
+def opened(cells: Cells, depth: int = 0) -> Cells:
     """What stands in an envelope, with the envelope's own key."""
-    if _OPENED.isdisjoint(cells):
+    if _OPENED.isdisjoint(cells) and not _TITLES.isdisjoint(cells):
         return cells
     current = cells.get("masterData")  # commercetools
     if isinstance(current, dict) and isinstance(current.get("current"), dict):
@@ -74,16 +74,17 @@ def _opened(cells: Cells, depth: int = 0) -> Cells:
             own = {key: cells[key] for key in _KEYS if key in cells}
             if isinstance(about := cells.get("sys"), dict) and "id" in about:
                 own["id"] = about["id"]
-            return _opened({**own, **inner}, depth + 1)
-    for name in _WITHIN:
-        inner = cells.get(name)
-        if isinstance(inner, dict) and _TITLES & inner.keys() and not any(cells.get(key) for key in _TITLES):
+            return opened({**own, **inner}, depth + 1)
+    for name, inner in cells.items() if not any(cells.get(key) for key in _TITLES) else ():
+        is_product = isinstance(inner, dict) and (name in _WITHIN or _SOLD & inner.keys())
+        if is_product and isinstance(inner, dict) and any(isinstance(inner.get(key), str) for key in _TITLES):
             own = {key: cell for key, cell in cells.items() if key != name and (key not in inner or cell is not None)}
             return {**inner, **own}
     return cells
 
 
 _TITLES = frozenset({"title", "name"})
+_SOLD = frozenset({"sku", "price", "description", "images", "image"})
 _WITHIN = ("product", "attributes", "fields", "translated", "item_data", "details", "info", "general")
 """Keys under which a product's names may stand beside its prices and images."""
 

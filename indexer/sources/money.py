@@ -34,7 +34,7 @@ Price = tuple[int | None, str | None]
 _REMEDY = "Write a plain amount such as 39.90 or 39.90 EUR, or map a column of whole cents: --map price_cents=COLUMN."
 _MAX_CHARS = 200
 _WITHOUT_BLANKS = "\u2e80"  # from here on come scripts that are written without blanks between words
-_PERCENTAGE = re.compile(r"\d+(?:[.,]\d+)? ?%")
+_PERCENTAGE = re.compile(r"\(-?\d+(?:[.,]\d+)? ?% ?(?:off|discount|rabatt)\)|\d+(?:[.,]\d+)? ?%", re.IGNORECASE)
 
 _EXPLICIT = "\x01"  # Arabic has signs of its own for the decimal mark and for groups
 _BLANKS = "\u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
@@ -185,8 +185,8 @@ def _of_object(value: Mapping[str, object], currency: str | None, decimal_mark: 
     named = {re.sub(r"[^a-z]", "", str(key).casefold()): cell for key, cell in value.items()}
     own_currency = next((named[key] for key in ("currency", "currencycode", "pricecurrency") if key in named), None)
     keys = ("centamount", "unitamount", "amount", "value", "finalprice", "discountedprice", "price", "current",
-            "saleprice", "lowprice", "min", "minvalue", "minvariantprice", "minimumprice", "regularprice", "pricerange",
-            "gross", "start", "net")  # fmt: skip
+            "saleprice", "sale", "lowprice", "min", "minvalue", "minvariantprice", "minimumprice", "regularprice",
+            "pricerange", "gross", "retail", "regular", "base", "default", "start", "net")  # fmt: skip
     if value and all(str(each).upper() in CODES for each in value):  # {"GBP": 9.5, "EUR": 11}
         by_code = {str(each).upper(): cell for each, cell in value.items()}
         code = currency if currency in by_code else next(iter(by_code))
@@ -197,7 +197,7 @@ def _of_object(value: Mapping[str, object], currency: str | None, decimal_mark: 
         return None, currency
     if not key or isinstance(found, (list, tuple)):
         raise _no_price(dict(value))
-    minor = named.get("currencyminorunit", named.get("fractiondigits"))
+    minor = next((named[key] for key in ("currencyminorunit", "fractiondigits", "precision") if key in named), None)
     if str(named.get("divisor")) in ("100", "1000", "1") and str(found).isdecimal():  # Etsy
         minor = str(named["divisor"]).count("0")
     if key in ("centamount", "unitamount") or (

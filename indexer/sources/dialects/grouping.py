@@ -19,12 +19,12 @@ Rows = Sequence[Cells]
 
 _PARENT = re.compile(
     r"(?:.*_)?(?:parent|vater|hauptartikel|hoofdartikel|padre|pere|genitore|rodzic|родител\w*|main_product|variant_of|master(?=_))"
-    r"(?:_?(?:sku|id|nr|no|code|number|nummer|key|ref|item|product|produkt|article|artikel|artikelnummer|asin|handle))*"
+    r"(?:_?(?:sku|id|nr|no|code|number|nummer|key|ref|item|product|produkt|article|artikel|artikelnummer|asin|handle|unique))*"
     r"|id_(?:padre|parent)|.*(?:父|親商品).*"
 )
 _GROUP = re.compile(
     r"(?:item|product|produkt|variant|variation|style|article|artikel|model|sku)_?group(?:_?(?:id|no|nr|code|number|key))?"
-    r"|group_?(?:id|no|nr|code|number|key)|(?:style|model|family)_?(?:id|no|nr|code|number|sku)|variant_(?:parent|family)"
+    r"|group_?(?:id|no|nr|code|number|key)|(?:style|model|family)_?(?:id|no|nr|code|number|sku|kodu)|(?:product|item|listing)_?(?:id|handle|slug)|id|handle|slug|variant_(?:parent|family)"
 )
 _SAID = re.compile(
     r"item_?group_?id|(?:variant|variation|sku)_?group.*|.*(?:parent|vater)_?(?:sku|asin|artikel|item|product|handle).*"

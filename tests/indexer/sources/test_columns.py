@@ -298,3 +298,36 @@ def test_a_column_of_currency_codes_is_the_currency(tmp_path: Path) -> None:
 def test_a_line_of_totals_is_no_product(tmp_path: Path) -> None:
     records, (total,) = read(write(tmp_path, "shop.csv", "sku,title,price,qty\nA,Mug,9,4\nTOTAL,,18,9\n"))
     assert ([each.item.sku for each in records], total.reason) == (["A"], "The row is a total and no product.")
+
+
+def test_what_the_shop_paid_is_no_price(tmp_path: Path) -> None:
+    table = "Art_Nr;Art_Bez;EKPreis;Preis1_Brutto;Herst_Name\n1;Stuhl;110,00;249,00;Sitz AG\n"
+    item = only(write(tmp_path, "shop.csv", table)).item
+    assert (item.title, item.price_cents, item.attributes) == ("Stuhl", 24900, {"herst_name": "Sitz AG"})
+    item = only(
+        write(tmp_path, "xero.csv", "*ItemCode,ItemName,PurchasesUnitPrice,SalesUnitPrice\nA,Lamp,20,49.95\n")
+    ).item
+    assert (item.price_cents, item.attributes) == (4995, {})
+    item = only(write(tmp_path, "erp.csv", "CÓDIGO;DESCRIPCIÓN;P.V.P.;COSTE\nA;Taladro;79,95;41,20\n")).item
+    assert (item.title, item.price_cents, item.attributes) == ("Taladro", 7995, {})
+
+
+@pytest.mark.parametrize(
+    ("table", "sku", "title"),
+    [
+        ("Item,Description,Price (CHF)\nL-1,Lamp brass,149\nL-2,Lamp steel,129\n", "L-1", "Lamp brass"),
+        ("Artikel;Name;Preis\n1;Rot;9\n2;Blau;8\n", "1", "Rot"),
+        ("identifier,name,price,ean_code\nA,Drill,9,31\nB,Saw,8,\n", "A", "Drill"),
+        ("Name,Code,PartNumber,Price\nDrill,A,PN-1,9\nSaw,B,PN-2,8\n", "A", "Drill"),
+        ("XTSOL,p_id,p_price,p_tax,p_name.de,p_name.en\nX,1,9,1,Tasse,Mug\nX,2,9,1,Topf,Pot\n", "1", "Mug"),
+    ],
+)
+def test_which_column_is_the_key_and_which_the_title(tmp_path: Path, table: str, sku: str, title: str) -> None:
+    (first, _), _ = read(write(tmp_path, "shop.csv", table))
+    assert (first.item.sku, first.item.title) == (sku, title)
+
+
+def test_extra_images_and_addresses_of_pages(tmp_path: Path) -> None:
+    table = "sku,name,image,image_extra_1,ITEM PAGE URL\nA,Mug,1.jpg,2.jpg,https://s.example/1\n"
+    record = only(write(tmp_path, "shop.csv", table))
+    assert (len(record.images), record.item.url) == (2, "https://s.example/1")

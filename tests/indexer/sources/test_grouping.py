@@ -211,3 +211,18 @@ def test_sizes_with_commas_are_lists(tmp_path: Path) -> None:
     assert (jeans.item.attributes["size"], tee.item.attributes["size"]) == ((28, 30, 32), ("S", "M", "L", "XL"))
     (shoe, boot), _ = read(write(tmp_path, "b.csv", 'id,name,size\n1,Shoe,"38,5"\n2,Boot,"41,42,43"\n'))
     assert (shoe.item.attributes["size"], boot.item.attributes["size"]) == ("38,5", "41,42,43")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "Product Id,Product Title,Variant SKU,Price EUR,Option 1 Name,Option 1 Value\nP,Tee,P-S,9,Size,S\nP,Tee,P-M,9,Size,M\n",
+        "*Parent Unique ID,*Product Name,*Unique ID,*Price,Size\nP,Tee,P-S,9,S\nP,Tee,P-M,9,M\n",
+        "Barkod,Model Kodu,Ürün Adı,Fiyat,Beden\nP-S,P,Tee,9,S\nP-M,P,Tee,9,M\n",
+        "handle,SKU,Name,Price,Size\nP,P-S,Tee,9,S\nP,P-M,,9,M\n",
+    ],
+)
+def test_rows_with_one_products_key_and_keys_of_their_own(tmp_path: Path, table: str) -> None:
+    item = only(write(tmp_path, "shop.csv", table)).item
+    assert (item.title, item.price_cents, [each.sku for each in item.variants]) == ("Tee", 900, ["P-S", "P-M"])
+    assert [next(iter(each.options.values())) for each in item.variants] == ["S", "M"]

@@ -282,3 +282,19 @@ def test_products_have_their_sections_name_as_category(tmp_path: Path) -> None:
     ]
     (cup, pan), _ = read(write(tmp_path, "shop.json", json.dumps({"categories": sections})))
     assert (cup.item.attributes, pan.item.attributes) == ({"category": "Mugs"}, {"category": "Pans"})
+
+
+def test_documents_one_after_the_other_and_a_single_product(tmp_path: Path) -> None:
+    texts = "\n".join(json.dumps({"sku": sku, "title": "Mug"}, indent=1) for sku in "AB")
+    records, rejections = read(write(tmp_path, "jq.json", texts))
+    assert ([each.item.sku for each in records], rejections) == (["A", "B"], [])
+    media = {"edges": [{"node": {"mediaContentType": "IMAGE", "image": {"url": "https://s.example/1.jpg"}}}]}
+    single = {"data": {"product": {"id": 3, "title": "Cap", "handle": "cap", "media": media}}}
+    record = only(write(tmp_path, "answer.json", json.dumps(single)))
+    assert (record.item.sku, record.item.title, len(record.images)) == ("3", "Cap", 1)
+
+
+def test_rows_of_a_spreadsheets_api(tmp_path: Path) -> None:
+    answer = {"range": "A1:B2", "majorDimension": "ROWS", "values": [["sku", "title"], ["A", "Mug"], ["B"]]}
+    records, _ = read(write(tmp_path, "values.json", json.dumps(answer)))
+    assert (records[0].item.sku, records[0].item.title) == ("A", "Mug")

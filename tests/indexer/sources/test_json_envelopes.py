@@ -279,3 +279,34 @@ def test_squares_items(tmp_path: Path) -> None:
         ({"variant": "Small"}, 400),
         ({"variant": "Large"}, 500),
     ]
+
+
+def test_names_in_an_object_beside_others(tmp_path: Path) -> None:
+    feed = "".join(
+        f"<product><update_info><id>{n}</id></update_info><product_info><title>Bike</title><sku>F-{n}</sku>"
+        f"<price>499.00</price></product_info></product>"
+        for n in range(2)
+    )
+    records, _ = read(write(tmp_path, "feed.xml", f"<products>{feed}</products>"))
+    assert [(each.item.sku, each.item.title, each.item.price_cents) for each in records] == [
+        ("F-0", "Bike", 49900),
+        ("F-1", "Bike", 49900),
+    ]
+    line = {"id": "rec1", "createdTime": "2024-01-01", "fields": {"Name": "Mug", "SKU": "A", "Price": 12.5}}
+    item = only(write(tmp_path, "airtable.json", json.dumps({"records": [line]}))).item
+    assert (item.sku, item.title, item.price_cents) == ("A", "Mug", 1250)
+
+
+def test_combinations_of_attributes_are_options(tmp_path: Path) -> None:
+    forms = [
+        {"id": n, "price": 9, "attribute_combinations": [{"name": "Talle", "value_name": str(n)}]} for n in (41, 42)
+    ]
+    shoe = {
+        "id": "MLA9",
+        "title": "Runner",
+        "price": 9,
+        "attributes": [{"id": "B", "name": "Marca", "value_name": "Nord"}],
+    }
+    item = only(write(tmp_path, "items.json", json.dumps([{**shoe, "variations": forms}]))).item
+    assert [dict(each.options) for each in item.variants] == [{"talle": 41}, {"talle": 42}]
+    assert item.attributes["marca"] == "Nord"

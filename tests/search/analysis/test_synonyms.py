@@ -9,6 +9,7 @@ from vitrina.search.analysis.shop_words import LANGUAGES, shop_words, table
 from vitrina.search.analysis.synonyms import (
     MAX_SYNONYM_WORDS,
     NARROWER_WEIGHT,
+    PHRASE_WEIGHT,
     SYNONYM_WEIGHT,
     Synonym,
     SynonymRule,
@@ -47,7 +48,7 @@ def test_what_is_wrong_is_named_with_its_line(text: str, line: int, reason: str)
 
 
 def test_what_ships_for_english() -> None:
-    assert Synonym(("jump", "rope"), SYNONYM_WEIGHT) in Thesaurus(Language("en")).synonyms(["skipping", "ropes"])
+    assert Synonym(("jump", "rope"), PHRASE_WEIGHT) in Thesaurus(Language("en")).synonyms(["skipping", "ropes"])
     assert Synonym(("carabiner",), SYNONYM_WEIGHT) in Thesaurus(Language("en")).synonyms(["karabiners"])
     assert Synonym(("video", "card"), SYNONYM_WEIGHT) in Thesaurus(Language("en")).synonyms(["gpu"])
     assert Thesaurus(Language("fi")).synonyms(["sofa"]) == ()
@@ -88,6 +89,23 @@ def test_shop_words_have_a_name_in_each_language() -> None:
     assert {len(row) for row in rows} == {2 + len(LANGUAGES)}
     assert all(names for row in rows for names in (row[0], *row[2:]))
     assert max(shop_words(code).longest for code in LANGUAGES) <= MAX_SYNONYM_WORDS
+
+
+@pytest.mark.parametrize(
+    ("asked", "other"),
+    [
+        (["pendrive"], "memory stick"),
+        (["weedwhacker"], "strimmer"),
+        (["bike", "trainer"], "turbo trainer"),
+        (["rain", "barrel"], "water butt"),
+        (["fabric", "shaver"], "lint remover"),
+        (["xmas"], "christmas"),
+    ],
+)
+def test_everyday_words_for_what_shops_sell_ship_written_apart_or_not(asked: list[str], other: str) -> None:
+    thesaurus = Thesaurus(Language("en"))
+    assert tuple(other.split()) in [each.words for each in thesaurus.synonyms(asked)]
+    assert all(map(thesaurus.knows, asked))
 
 
 def test_a_shops_own_hold_in_any_language() -> None:

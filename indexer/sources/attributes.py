@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import html
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -168,6 +169,7 @@ def split_values(text: str) -> list[str]:
     """
     if len(text) > MAX_LIST_CHARS or "<" in text or "\n" in text:
         return [text]
+    text = html.unescape(text) if "&" in text and ";" in text else text
     parts = [part.strip() for part in text.split("," if "," in text else ";")]
     is_list = all(_LIST_VALUE.fullmatch(part) and part.lower() not in _AFTER_NAMES for part in parts)
     return list(dict.fromkeys(parts)) if is_list else [text]

@@ -63,6 +63,7 @@ class Columns:
     """``fields`` maps a field to its columns, of which the first that a row fills counts; ``images`` are the columns
     with images, ``renamed`` maps a column to the attribute it is to become, ``currencies`` maps a price's column to the
     currency that its name says. ``ignored`` columns are no attributes; every other one is, under its own key.
+    A row without an image is looked for one in ``spare_images``.
     ``currency`` is that of prices which name none, and ``decimal_mark`` theirs, where they show only one. With
     ``is_keyed_by_title`` nothing is a key, and items go by their titles.
     """
@@ -75,6 +76,7 @@ class Columns:
     currency: str | None = None
     decimal_mark: Literal[".", ","] | None = None
     is_keyed_by_title: bool = False
+    spare_images: tuple[str, ...] = ()
     _keys: dict[tuple[str, ...], AttributeKeys] = field(default_factory=dict, compare=False, repr=False)
 
     def attribute_keys(self, used: Mapping[str, str]) -> AttributeKeys:
@@ -173,7 +175,9 @@ def choose_columns(
     tell_by_values(fields, {"image": found_images, **preferred}, sample, untold)
     found_images = found_images or fields.pop("image", ())
     kept = ignored - renamed.keys()
-    return Columns(fields, found_images, renamed, currencies, kept, currency, is_keyed_by_title=is_keyed_by_title)
+    is_open = not images and not preferred.get("image")
+    spare = tuple(each for each in names.known_images() if each in untold) if is_open else ()
+    return Columns(fields, found_images, renamed, currencies, kept, currency, None, is_keyed_by_title, spare)
 
 
 def _constant_currency(mapping: Mapping[str, str], columns: Sequence[str]) -> str | None:
@@ -258,13 +262,16 @@ class _Names:
         if declared := [column for column in self.declared(preferred) if column not in taken]:
             return tuple(declared)
         taken = {*taken, *self._ignored}
-        candidates = (self._by_name[name] for name in name_table("names")["image"] if name in self._by_name)
-        main = next((column for column in candidates if column not in taken), None)
+        main = next((column for column in self.known_images() if column not in taken), None)
         named = self._with_all_names()
         more = [column for name, column in named if _MORE_IMAGES.fullmatch(name) and column not in taken]
         if main is None and not more:
             more = list(self._by_words("image", taken))
         return tuple(dict.fromkeys((*((main,) if main else ()), *more)))
+
+    def known_images(self) -> Iterator[str]:
+        """All columns with a well-known name for images."""
+        return (self._by_name[name] for name in name_table("names")["image"] if name in self._by_name)
 
     def declared(self, names: Sequence[str]) -> tuple[str, ...]:
         """The columns that a dialect names for images."""

@@ -35,8 +35,8 @@ PAB B/|PEN S/|PGK K|PHP ₱|PKR Rs ر|PLN zł zl зл|PYG ₲ Gs|QAR ر.ق QR|RO
 SAR ر.س ﷼ SR
 SBD SI$ $SB $|SCR SR Rs|SDG ج.س £|SEK Skr kr|SGD S$ SG$ $SG $|SHP £|SLE Le|SOS S|SRD $SR $|SSP £|STN Db|SYP ل.س LS £
 SZL E|THB ฿ บาท TH฿ Baht|TMT ТМТ|TND د.ت DT|TOP T$|TRY ₺ TL Тл|TTD TT$ $TT $|TWD NT$ NTD $|TZS TSh|UAH ₴ грн|UGX USh
-USD $ US$ $US USD$ U$S U$ $SU щ.д dollars dollar|UYU $UY $|UZS soʻm сўм|VES Bs.S Bs|VND ₫ đ|VUV VT|WST WS$ $WS|XAF FCFA
-XCD EC$ $EC $|XCG Cg ƒ|XOF FCFA CFA|XPF CFPF CFP FCFP|YER ر.ي|ZAR R|ZMW K|ZWG ZiG
+USD $ US$ $US USD$ U$S U$ $SU щ.д dollars dollar|UYU $UY $|UZS soʻm сўм|VES Bs.S Bs|VND ₫ đ VNĐ|VUV VT|WST WS$ $WS
+XAF FCFA|XCD EC$ $EC $|XCG Cg ƒ|XOF FCFA CFA|XPF CFPF CFP FCFP|YER ر.ي|ZAR R|ZMW K|ZWG ZiG
 """
 """Each currency's symbols: those of babel (CLDR) in any of its locales, and what shops write besides."""
 

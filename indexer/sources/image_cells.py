@@ -81,7 +81,7 @@ def read_image_cells(cell: object, files: ImageFiles, depth: int = 0) -> Iterato
     elif isinstance(cell, (bytes, bytearray, memoryview)):
         yield ImageReference(data=bytes(cell))
     elif isinstance(cell, str):
-        yield from _read_text(clean_text(cell), files, depth)
+        yield from _read_text(clean_text(cell).rstrip(",;|"), files, depth)
     elif isinstance(cell, (list, tuple)):
         for part in cell:
             yield from read_image_cells(part, files, depth + 1)

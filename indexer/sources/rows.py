@@ -222,6 +222,9 @@ class _RowReader:
         images: dict[ImageReference, int] = {}
         for column in self._columns.images:
             self._add_images(images, column, cell_at(self._row.cells, column))
+        for column in () if images else self._columns.spare_images:
+            if isinstance(cell := cell_at(self._row.cells, column), (Mapping, list, tuple)):  # and no "cover: hard"
+                self._add_images(images, column, cell)
         if len(images) > MAX_IMAGES:
             error = InputError(
                 f"The row has {len(images):,} images; the first {MAX_IMAGES} are read.", remedy="Leave some out."

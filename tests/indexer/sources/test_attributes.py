@@ -170,3 +170,7 @@ def test_arrays_of_postgresql_are_lists() -> None:
 def test_a_person_with_the_last_name_first_is_no_list() -> None:
     assert dict(flatten("author", "Doe, John")) == {"author": "Doe, John"}
     assert dict(flatten("author", "John Doe, Jane Roe")) == {"author": ("John Doe", "Jane Roe")}
+
+
+def test_an_entity_divides_no_list() -> None:
+    assert flat("A&amp;B") == {"a": "A&B"}

@@ -355,3 +355,30 @@ def test_objects_written_as_text_are_attributes(tmp_path: Path) -> None:
     held = '"[{""name"":""Material"",""value"":""Steel""}]"'
     item = only(write(tmp_path, "shop.csv", f"sku,title,specifications\nA,Mug,{held}\n")).item
     assert item.attributes == {"material": "Steel"}
+
+
+def test_lines_of_a_bulk_operation_without_ids_of_their_own(tmp_path: Path) -> None:
+    jar = "gid://shopify/Product/7"
+    lines = [
+        {"id": jar, "handle": "jar", "title": "Jar", "vendor": "K", "bodyHtml": "Glass"},
+        {"url": "https://s.example/jar.jpg", "__parentId": jar},
+        {"id": "gid://shopify/ProductVariant/72", "sku": "J", "price": "9.00", "__parentId": jar},
+        {"namespace": "custom", "key": "volume", "value": "1 l", "__parentId": jar},
+    ]
+    record = only(write(tmp_path, "bulk.jsonl", "".join(json.dumps(line) + "\n" for line in lines)))
+    assert (record.item.sku, record.item.price_cents, record.item.attributes["volume"]) == ("jar", 900, "1 l")
+    assert urls(record) == ["https://s.example/jar.jpg"]
+
+
+def test_wix_numbers_options_in_brackets(tmp_path: Path) -> None:
+    table = (
+        "handle,fieldType,name,media,price,sku,productOptionName[1],productOptionType[1],productOptionChoices[1]\n"
+        "mug,PRODUCT,Mug,https://s.example/1.jpg,15,,Color,SWATCH,#ff0000:Red;#0000ff:Blue\n"
+        "mug,VARIANT,,,15,M-R,Color,,Red\nmug,VARIANT,,,17,M-B,Color,,Blue\n"
+    )
+    item = only(write(tmp_path, "wix.csv", table)).item
+    assert [(each.sku, dict(each.options)) for each in item.variants] == [
+        ("M-R", {"color": "Red"}),
+        ("M-B", {"color": "Blue"}),
+    ]
+    assert item.attributes == {"color": ("Red", "Blue")}

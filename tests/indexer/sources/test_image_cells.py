@@ -276,3 +276,14 @@ def test_lists_of_sizes_with_gaps_have_the_largest_of_each_image() -> None:
         large[0],
         "https://a.example/xl.jpg",
     ]
+
+
+def test_a_list_that_ends_in_a_separator_and_images_under_another_name(tmp_path: Path) -> None:
+    assert paths("a.jpg,") == ["/shop/a.jpg"]
+    lines = (
+        '{"sku": "A", "title": "Mug", "image": "1.jpg", "cover": "hard"}\n'
+        '{"sku": "B", "media": {"images": ["2.jpg"]}}\n'
+        '{"sku": "C", "title": "Cup", "cover": "hard"}\n'
+    )
+    records, _ = read(write(tmp_path, "shop.jsonl", lines))
+    assert [len(each.images) for each in records] == [1, 1, 0]

@@ -96,6 +96,7 @@ from vitrina.search.types.errors import InputError
         ("Rp 150.000", 15000000, "IDR"),
         ("12.990 Ft", 1299000, "HUF"),
         ("129.000đ", 129000, "VND"),
+        ("129.000 VNĐ", 129000, "VND"),
         ("R 249.00", 24900, "ZAR"),
         ("S/ 12.50", 1250, "PEN"),
         ("99 lei", 9900, "RON"),

@@ -125,11 +125,8 @@ class QueryExpander:
         return dict(list(parts.items())[:MAX_WORDS])
 
     def _apart(self, word: str) -> tuple[str, ...]:
-        """A compound that the catalog lacks as the two words that it has instead; another word, or one of which it has
-        a synonym, as it is."""
+        """A compound that the catalog lacks as the two words that it has instead; another word as it is."""
         if self._dictionary.forms(word) or self._dictionary.close_to(word):
-            return (word,)
-        if any(self._phrase(each.words) for each in self._thesaurus.synonyms([word])):
             return (word,)
         parts = self._dictionary.parts(word)
         return parts if parts and all(parts) else (word,)

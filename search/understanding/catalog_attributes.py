@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections import defaultdict
@@ -11,13 +12,14 @@ from functools import cached_property
 from types import MappingProxyType
 
 from vitrina.search.analysis.analyser import analyse
+from vitrina.search.analysis.language import Language
 from vitrina.search.analysis.measures import SIZES, UNITS_CALLED, Measure, amount_of, is_same, measured
 from vitrina.search.analysis.spelling import fold, growing_keys, key, split
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.filters import PRICE, facet_value
 from vitrina.search.types.item import Item, Scalar
 from vitrina.search.understanding.colours import are_colours
-from vitrina.search.understanding.names import MatchType, is_proper, names_of
+from vitrina.search.understanding.names import MatchType, WordForms, is_proper, names_of
 
 MAX_VALUE_WORDS = 6
 MAX_VALUE_CHARS = 60
@@ -100,11 +102,16 @@ class Vocabulary:
     """The attributes that words match, from each field's values as the catalog writes them. Immutable.
 
     ``version`` is the catalog's sequence number at which these values were first read; ``currencies`` are those of its
-    prices, ISO 4217, None if nothing has a price.
+    prices, ISO 4217, None if nothing has a price. In a ``language`` other than English any form of its words names
+    a value.
     """
 
     def __init__(
-        self, values: Mapping[str, Iterable[str]], version: int = 0, currencies: tuple[str, ...] | None = None
+        self,
+        values: Mapping[str, Iterable[str]],
+        version: int = 0,
+        currencies: tuple[str, ...] | None = None,
+        language: str = "",
     ) -> None:
         self.version = version
         self.currencies = currencies
@@ -113,6 +120,8 @@ class Vocabulary:
             {field: tuple(held) for field, held in known.items() if held}
         )
         self._matches = attribute_matches(self.fields)
+        described = (held for field, held in self.fields.items() if not is_proper(field))
+        self._forms = WordForms(itertools.chain.from_iterable(described), Language(language))
         self._field_names = field_names(self.fields)
         self.kind_fields = frozenset(
             field for name in (*KIND_NAMES, *FOREIGN_KIND_NAMES) for field in self.fields_called([name])
@@ -127,18 +136,19 @@ class Vocabulary:
         The field whose value the words name most closely comes first, then fields without proper names, then those of
         what an item is rather than of what it goes with, then the field with the most values.
         """
-        found = self._matches.get(key(words))
-        return found[0] if found else None
+        return next(iter(self.matches(words)), None)
 
     def matches(self, words: Sequence[str]) -> tuple[AttributeMatch, ...]:
         """The same in every field that matches, best first."""
-        return self._matches.get(key(words), ())
+        return self._matches.get(key(words)) or self._matches.get(key(self._forms.as_known(words)), ())
 
     def prefix_matches(self, words: Sequence[str]) -> Iterator[tuple[int, tuple[AttributeMatch, ...]]]:
         """Every number of first words that match together, with the matches. Costs one look-up each."""
-        for n_words, name in growing_keys(words, self.longest):
-            if name in self._matches:
-                yield n_words, self._matches[name]
+        words = words[: self.longest]
+        both = zip(growing_keys(words, len(words)), growing_keys(self._forms.as_known(words), len(words)), strict=True)
+        for (n_words, name), (_, as_known) in both:
+            if found := self._matches.get(name) or self._matches.get(as_known):
+                yield n_words, found
 
     def match_in(self, field: str, words: Sequence[str]) -> AttributeMatch | None:
         """The attribute that folded words match in one field, or None."""
@@ -315,25 +325,27 @@ class CatalogVocabulary:
         self._lock = threading.Lock()
         self._sequence = -1
         self._vocabulary = Vocabulary({})
+        self._language = ""
         self._values: dict[str, tuple[str, ...]] = {}
         self._currencies: tuple[str, ...] | None = None
         self._written: dict[str, dict[str, str]] = {}
         self._too_wide: set[str] = set()
 
-    def current(self) -> Vocabulary:
-        """The vocabulary as of the last commit. Blocks.
+    def current(self, language: str = "") -> Vocabulary:
+        """The vocabulary as of the last commit, in the catalog's language. Blocks.
 
         Reads one row if nothing changed; else seeks each value of each field once, and rebuilds the vocabulary if
         values were added or removed.
         """
         sequence = self._catalog.sequence()
         with self._lock:
+            known = self._values, self._currencies, self._language
             if sequence > self._sequence:
-                values, currencies = self._read()
-                if (values, currencies) != (self._values, self._currencies):
-                    self._values, self._currencies = values, currencies
-                    self._vocabulary = Vocabulary(values, sequence, currencies)
+                self._values, self._currencies = self._read()
                 self._sequence = sequence
+            self._language = language
+            if (self._values, self._currencies, language) != known:
+                self._vocabulary = Vocabulary(self._values, sequence, self._currencies, language)
             return self._vocabulary
 
     def _read(self) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...] | None]:

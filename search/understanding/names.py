@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
 
+from vitrina.search.analysis.language import Language
 from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.analysis.spelling import fold, key, split
 from vitrina.search.understanding.colours import family_names, same_names
@@ -132,6 +134,13 @@ class MatchType(IntEnum):
 PROPER = frozenset(
     {"artist", "author", "brand", "city", "collection", "country", "designer", "label", "maker", "manufacturer"}
     | {"model", "name", "producer", "seller", "series", "store", "supplier", "team", "vendor"}
+    | {"marke", "hersteller", "autor", "künstler", "modell", "serie", "lieferant", "verlag", "kollektion", "stadt"}
+    | {"marca", "fabricante", "artista", "modelo", "colección", "proveedor", "editorial", "ciudad", "país"}
+    | {"marque", "fabricant", "auteur", "artiste", "modèle", "série", "fournisseur", "éditeur", "ville", "pays"}
+    | {"produttore", "autore", "modello", "collezione", "fornitore", "editore", "città", "paese"}
+    | {"merk", "fabrikant", "kunstenaar", "leverancier", "uitgever", "collectie", "stad", "land"}
+    | {"marka", "producent", "seria", "kolekcja", "dostawca", "wydawca", "wydawnictwo", "miasto", "kraj"}
+    | {"coleção", "fornecedor", "editora", "cidade", "märke", "varumärke", "tillverkare", "mærke", "merke"}
 )
 """Words in the names of fields with proper names, which match as a whole only: Pilgrim Street is not a street."""
 
@@ -231,3 +240,43 @@ def kinds(part: str) -> Iterator[str]:
     if "-" not in last and noun not in EMPTY_NOUNS and not isinstance(measured(split(part))[-1], Measure):
         yield noun
         yield from OTHER_NAMES.get(noun, ())
+
+
+MOST_ENDING = 3
+LEAST_SHARED = 3
+"""How many letters forms of one word may have after those that they share, and must share: ``guitarrista``, which has
+the stem of ``guitarra``, is no form of it."""
+
+
+class WordForms:
+    """Which words of the names of values those of a query are forms of, in one language: ``nere`` of ``nero``. In
+    English, whose forms have one key, and in a language without a stemmer, none."""
+
+    def __init__(self, names: Iterable[str], language: Language) -> None:
+        self._language = language
+        self._by_stem: dict[str, list[str]] = defaultdict(list)
+        words = () if language.code in ("", "en") else dict.fromkeys(word for name in names for word in split(name))
+        self._known = frozenset(words)
+        for word, stem in zip(words, self._stems(tuple(words)), strict=True):
+            self._by_stem[stem].append(word)
+
+    def _stems(self, words: Sequence[str]) -> list[str]:
+        return self._language.stems(words, self._language.keys(words))
+
+    def as_known(self, words: Sequence[str]) -> Sequence[str]:
+        """A query's words, those that no name has in the form that one has."""
+        if self._known.issuperset(words) or not self._known:
+            return words
+        return [
+            word if word in self._known else self._form(word, stem)
+            for word, stem in zip(words, self._stems(words), strict=True)
+        ]
+
+    def _form(self, word: str, stem: str) -> str:
+        return next((each for each in self._by_stem.get(stem, ()) if is_form(word, each)), word)
+
+
+def is_form(word: str, other: str) -> bool:
+    """Whether words of one stem differ in nothing but a short ending."""
+    n_shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(word, other, strict=False)))
+    return n_shared >= LEAST_SHARED and max(len(word), len(other)) - n_shared <= MOST_ENDING

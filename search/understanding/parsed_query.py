@@ -114,7 +114,7 @@ class QueryParser:
             shown = self._image_vectors(query, images, items)
         with watch.stage("requirements"):
             corrected = self._replica.lexical.corrections(query.text)
-            vocabulary = self.vocabulary.current()
+            vocabulary = self.vocabulary.current(self._replica.lexical.language)
             of_text = tuple(parse(with_corrections(query.text, corrected), vocabulary))
             of_without = tuple(parse(query.without, vocabulary, wanted=False))
             words = word_requirements(query, of_text, of_without)

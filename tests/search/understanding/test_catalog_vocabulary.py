@@ -109,3 +109,28 @@ def test_what_a_thing_is_comes_before_what_it_goes_with() -> None:
     kiwi = vocabulary.match(["kiwi"])
     assert kiwi is not None
     assert kiwi.field == "goes with"
+
+
+@pytest.mark.parametrize(
+    ("language", "values", "query", "value"),
+    [
+        ("it", ("Nero", "Rosso"), "scarpe nere", "Nero"),
+        ("es", ("Rojo", "Azul marino"), "camisas azules marinos", "Azul marino"),
+        ("pt", ("Vermelho", "Preto"), "bolsa vermelha", "Vermelho"),
+        ("de", ("Schwarz", "Grün"), "ein grünes Kleid", "Grün"),
+        ("fr", ("Vert", "Noir"), "robes vertes", "Vert"),
+        ("pl", ("czarny", "damskie"), "damska kurtka", "damskie"),
+    ],
+)
+def test_any_form_of_a_value_names_it_in_the_catalogs_language(
+    language: str, values: tuple[str, ...], query: str, value: str
+) -> None:
+    found = requirements_of(Query(query), Vocabulary({"x": values}, language=language))
+    assert [each.values for each in found if each.field] == [(value,)]
+
+
+def test_another_word_of_one_stem_names_no_value() -> None:
+    vocabulary = Vocabulary({"tipo": ("Guitarras",), "marca": ("Bellos",)}, language="es")
+    assert vocabulary.match(["guitarra"]) is not None
+    assert vocabulary.match(["guitarrista"]) is None
+    assert vocabulary.match(["bella"]) is None, "a proper name"

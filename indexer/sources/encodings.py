@@ -225,7 +225,7 @@ def _latin_score(text: str) -> float:
     for before, sign, after in zip(f" {text}", text, f"{text[1:]} ", strict=False):
         if sign.isascii():
             continue
-        if sign in "ªº":  # 4ª, nº
+        if sign in "ªº" or (sign == "°" and before in "nN"):  # 4ª, nº, n°
             if not before.isalnum():
                 return 0.0
         elif sign.isalpha():

@@ -99,6 +99,7 @@ def _read_text(text: str, files: ImageFiles, depth: int) -> Iterator[ImageRefere
         yield from read_image_cells(literal, files, depth + 1)
         return
     text = _ARRAY_OF_ONE.sub(r"\1", text)
+    text = _NOTHING.sub("", text) if "no_selection" in text and text != "no_selection" else text
     for part in _split(_LABEL.sub("", text) if "#{" in text or " ! " in text else text, files):
         if part.lower() in _PLACEHOLDERS:
             continue
@@ -108,6 +109,7 @@ def _read_text(text: str, files: ImageFiles, depth: int) -> Iterator[ImageRefere
             yield error
 
 
+_NOTHING = re.compile(r"(?:^|[,;|])\s*no_selection\s*(?=$|[,;|])")  # of Magento, among other images
 _ARRAY_OF_ONE = re.compile(r"^\{([^{}]+)\}$")  # of PostgreSQL
 
 

@@ -39,6 +39,9 @@ _SOLD = frozenset(
 _BY_COLUMNS = re.compile(r'\[\s*\[|\{\s*"range"\s*:|\{\s*"[^"]*"\s*:\s*(?:\{\s*"0"\s*:|\[\s*")')
 """How a document begins that holds a table by its columns, or by its names and then its rows."""
 
+_OF_PHPMYADMIN = re.compile(r'\[\s*\{\s*"type"\s*:\s*"header"')
+"""How an export of phpMyAdmin begins, in which tables stand beside what says of what they are."""
+
 _MAX_WHOLE_BYTES = 1 << 28
 _N_PEEKED_EVENTS = 200_000
 
@@ -176,7 +179,7 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
         return by_columns
     if not lines or lines[0].lstrip()[:1] not in ("[", "{") or _is_line(lines):
         return None
-    prefix = _find_prefix(path, encoding)
+    prefix = "item.data.item" if _OF_PHPMYADMIN.match(start) else _find_prefix(path, encoding)
     if prefix is None and start.startswith("{") and _are_products(path, encoding):
         table = JsonDocumentTable(path, "", encoding, notes=encoding.notes, is_keyed=True)
         return replace(table, columns=union_of_columns(table.rows()))

@@ -46,6 +46,8 @@ PAIRS = tuple(
         ("attribute_{n}_name", "attribute_{n}_value"),
         ("variation_name_{n}", "variation_value_{n}"),
         ("variationsname_{n}", "variationswertname_{n}"),
+        ("variationsname_{n}", "variationswert_{n}"),
+        ("attribut_{n}_name", "attribut_{n}_wert"),
         ("variation_theme_{n}", "variation_value_{n}"),
     )
 )

@@ -356,7 +356,8 @@ class _Translator:
 
     def _add_translations(self, cells: dict[str, object], rows: list[JoinRow], join: Join) -> None:
         """Add the titles in other languages. Fields of the default store count instead of the product's own; what no
-        other row says is taken from a translation."""
+        other row says is taken from a translation, but no sale price beside a price from elsewhere."""
+        prices, sales = (self._columns.fields.get(name, ()) for name in ("price", "sale_price"))
         fields = self._columns.used_by_fields - {*self._columns.images, *self._columns.fields["sku"]}
         for each in rows:
             own = {name: cell for name, cell in each.row.cells.items() if not is_blank(cell)}
@@ -368,7 +369,8 @@ class _Translator:
                 if column in own and own[column] != cells.get(column):
                     cells.setdefault(f"{column}_{code}", own[column])
         for each in rows:
-            for column in (*self._columns.images, *sorted(fields)):
+            priced = sales if any(not is_blank(cells.get(column)) for column in prices) else ()
+            for column in (*self._columns.images, *sorted(fields.difference(priced))):
                 if is_blank(cells.get(column)) and not is_blank(cell := each.row.cells.get(column)):
                     cells[column] = cell
 

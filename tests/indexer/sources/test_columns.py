@@ -331,3 +331,17 @@ def test_extra_images_and_addresses_of_pages(tmp_path: Path) -> None:
     table = "sku,name,image,image_extra_1,ITEM PAGE URL\nA,Mug,1.jpg,2.jpg,https://s.example/1\n"
     record = only(write(tmp_path, "shop.csv", table))
     assert (len(record.images), record.item.url) == (2, "https://s.example/1")
+
+
+@pytest.mark.parametrize(
+    ("header", "cents"),
+    [
+        ("SKU,PRODUCT_NAME,PRICE_RETAIL,PRICE_CURRENT", 1000),
+        ("product_id,product_name,regular_retail,current_retail", 1000),
+        ("id,name,prices.amountMax,prices.amountMin", 1000),
+        ("Art.-Nr.,Artikel,UVP inkl. MwSt.,Händler-EK", 2000),
+    ],
+)
+def test_which_of_two_prices_counts(tmp_path: Path, header: str, cents: int) -> None:
+    item = only(write(tmp_path, "shop.csv", f"{header}\nA,Mug,20,10\n")).item
+    assert (item.title, item.price_cents) == ("Mug", cents)

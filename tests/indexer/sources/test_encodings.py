@@ -91,3 +91,9 @@ def test_ordinals_are_signs_that_shops_write(tmp_path: Path) -> None:
     text = "sku;nombre\n1;Castañuelas de fibra nº 5 para niños\n2;Interfaz de audio 4ª generación, cañas y púas\n"
     found = detect_encoding(write(tmp_path, "es.csv", text.encode("cp1252")))
     assert text.encode("cp1252").decode(found.name, found.errors) == text
+
+
+def test_a_sign_of_degree_after_n_is_no_sign_of_another_encoding(tmp_path: Path) -> None:
+    table = "Référence;Libellé;Quantité;Photo n°1\nR1;Bougie « Noël »;4;1.jpg\nR2;Savon à l'huile;9;2.jpg\n"
+    record = read(write(tmp_path, "shop.csv", table.encode("cp1252")))[0][0]
+    assert record.item.title == "Bougie « Noël »"

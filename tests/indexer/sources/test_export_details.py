@@ -382,3 +382,26 @@ def test_wix_numbers_options_in_brackets(tmp_path: Path) -> None:
         ("M-B", {"color": "Blue"}),
     ]
     assert item.attributes == {"color": ("Red", "Blue")}
+
+
+def test_another_stores_sale_is_not_the_products(tmp_path: Path) -> None:
+    table = (
+        "sku,store_view_code,product_type,name,price,special_price,base_image,additional_images\n"
+        'A,,simple,Bag,20.0000,,/b/a.jpg,"/b/a.jpg,/b/b.jpg,no_selection"\n'
+        "A,fr,simple,Sac,,5.0000,,\nB,fr,simple,Chapeau,30.0000,25.0000,,\n"
+    )
+    records = loaded(tmp_path, "catalog_product.csv", table)
+    assert (records["A"].item.price_cents, records["B"].item.price_cents) == (2000, 2500)
+    assert [str(image.path)[-6:] for image in records["A"].images] == ["/a.jpg", "/b.jpg"]
+
+
+def test_jtl_names_values_of_variations_in_two_ways(tmp_path: Path) -> None:
+    table = (
+        "Artikelnummer;Artikelname;Brutto-VK;Identifizierungsspalte Vaterartikel;Variationsname 1;Variationswert 1\n"
+        "V;Kissen;19,90;;;\nV-R;Kissen;19,90;V;Farbe;Rot\nV-B;Kissen;21,90;V;Farbe;Blau\n"
+    )
+    item = only(write(tmp_path, "ameise.csv", table)).item
+    assert [(each.sku, dict(each.options)) for each in item.variants] == [
+        ("V-R", {"farbe": "Rot"}),
+        ("V-B", {"farbe": "Blau"}),
+    ]

@@ -298,3 +298,13 @@ def test_rows_of_a_spreadsheets_api(tmp_path: Path) -> None:
     answer = {"range": "A1:B2", "majorDimension": "ROWS", "values": [["sku", "title"], ["A", "Mug"], ["B"]]}
     records, _ = read(write(tmp_path, "values.json", json.dumps(answer)))
     assert (records[0].item.sku, records[0].item.title) == ("A", "Mug")
+
+
+def test_an_export_of_phpmyadmin(tmp_path: Path) -> None:
+    parts = [
+        {"type": "header", "version": "5.2.0"},
+        {"type": "database", "name": "shop"},
+        {"type": "table", "name": "products", "data": [{"id": "1", "name": "Mug"}, {"id": "2", "name": "Cup"}]},
+    ]
+    records, _ = read(write(tmp_path, "products.json", json.dumps(parts)))
+    assert [(each.item.sku, each.item.title) for each in records] == [("1", "Mug"), ("2", "Cup")]

@@ -232,11 +232,13 @@ class Layout:
             if each.of in ("all", kind) and isinstance(cell := cells.get(column), str):
                 pairs: dict[str, list[object]] = {}
                 for name, value in read_pairs(cell, each.pattern, each.split):
-                    if not is_blank(value) and not self._is_noise(name):
-                        pairs.setdefault(name, []).extend(value if isinstance(value, list) else [value])
+                    pairs.setdefault(name, []).extend(value if isinstance(value, list) else [value])
                 if pairs:
                     del cells[column]
-                found = {**{name: one[0] if len(one) == 1 else one for name, one in pairs.items()}, **found}
+                told = {
+                    name: one[0] if len(one) == 1 else one for name, one in pairs.items() if not self._is_noise(name)
+                }
+                found = {**told, **found}
         for column, objects in self._objects:
             cell = cell_at(cells, column)
             cell = parse_literal(cell) if isinstance(cell, str) else cell

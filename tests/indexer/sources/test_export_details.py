@@ -405,3 +405,9 @@ def test_jtl_names_values_of_variations_in_two_ways(tmp_path: Path) -> None:
         ("V-R", {"farbe": "Rot"}),
         ("V-B", {"farbe": "Blau"}),
     ]
+
+
+def test_attributes_that_are_all_bookkeeping_leave_nothing(tmp_path: Path) -> None:
+    held = '"has_options=1,quantity_and_stock_status=In Stock,required_options=0"'
+    table = f"sku,attribute_set_code,product_type,name,price,additional_attributes\nA,Default,simple,Strap,14,{held}\n"
+    assert loaded(tmp_path, "catalog_product.csv", table)["A"].item.attributes == {}

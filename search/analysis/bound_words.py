@@ -13,18 +13,23 @@ BOUND_PHRASES: Mapping[int, tuple[str, ...]] = MappingProxyType(
         NO_MORE: (
             "up to", "at most", "max", "maximum", "maximal", "bis zu", "bis",
             "höchstens", "hasta", "fino a", "hoogstens", "au plus", "tot", "até", "no máximo", "do", "maksymalnie",
-            "högst",
+            "högst", "højst", "høyst", "upp till", "op til", "opp til", "al massimo", "massimo", "maximaal",
+            "como máximo", "máximo", "au maximum", "najwyżej", "maks",
         ),
         LESS: (
             "less than", "lower than", "shorter than", "smaller than", "lighter than", "fewer than", "younger than",
             "narrower than", "thinner than", "under", "below", "unter", "weniger als", "leichter als", "kürzer als",
             "kleiner als", "moins de", "en dessous de", "menos de", "por debajo de", "meno di", "onder",
-            "minder dan", "lichter dan", "korter dan", "kleiner dan", "abaixo de", "poniżej", "mniej niż", "mindre än",
+            "minder dan", "lichter dan", "korter dan", "kleiner dan", "abaixo de", "poniżej", "mniej niż",
+            "mindre än", "mindre end", "mindre enn",
+            "sotto", "sotto i", "al di sotto di", "inferiore a", "entro", "inferior a", "menor de", "menor que",
+            "inférieur à", "sous", "onder de",
         ),
         NO_LESS: (
             "at least", "min", "minimum", "from", "mindestens", "ab", "au moins",
             "à partir de", "al menos", "a partir de", "desde", "almeno", "minstens", "vanaf", "pelo menos", "od",
-            "co najmniej", "przynajmniej", "minst",
+            "co najmniej", "przynajmniej", "minst", "mindst", "från", "a partire da", "dès", "minimaal",
+            "como mínimo", "mínimo", "no mínimo", "minimo", "au minimum",
         ),
         MORE: (
             "more than", "longer than", "larger than", "bigger than", "heavier than", "taller than", "higher than",
@@ -32,6 +37,9 @@ BOUND_PHRASES: Mapping[int, tuple[str, ...]] = MappingProxyType(
             "mehr als", "schwerer als", "länger als", "größer als", "grösser als", "höher als", "breiter als",
             "plus de", "más de", "più di", "meer dan", "zwaarder dan", "langer dan", "groter dan", "hoger dan",
             "breder dan", "boven", "mais de", "acima de", "powyżej", "ponad", "więcej niż", "över", "mer än",
+            "mere end", "mer enn",
+            "oltre", "oltre i", "sopra", "sopra i", "al di sopra di", "superiore a", "superior a", "por encima de",
+            "mayor de", "mayor que", "supérieur à", "au dessus de", "boven de",
         ),
     }
 )  # fmt: skip
@@ -43,7 +51,9 @@ AFTERWARDS: Mapping[tuple[str, ...], int] = {
     **{("or", word): NO_LESS for word in ("faster", "bigger", "larger", "longer", "higher", "heavier", "better")},
     **{("or", word): NO_MORE for word in ("fewer", "smaller", "shorter", "lighter")},
     ("oder", "mehr"): NO_LESS, ("ou", "plus"): NO_LESS, ("o", "más"): NO_LESS, ("o", "più"): NO_LESS,
-    ("of", "meer"): NO_LESS, ("lub", "więcej"): NO_LESS,
+    ("of", "meer"): NO_LESS, ("lub", "więcej"): NO_LESS, ("ou", "mais"): NO_LESS, ("et", "plus"): NO_LESS,
+    ("in", "su"): NO_LESS, ("oder", "weniger"): NO_MORE, ("ou", "moins"): NO_MORE, ("o", "menos"): NO_MORE,
+    ("o", "meno"): NO_MORE, ("of", "minder"): NO_MORE, ("ou", "menos"): NO_MORE, ("lub", "mniej"): NO_MORE,
 }  # fmt: skip
 """The words that bound an amount, before it and after it."""
 LONGEST_BOUND = max(map(len, BOUNDS))

@@ -46,14 +46,26 @@ OPEN_WEIGHT = 0.7
 
 YEAR = next(unit for unit in UNITS if "year" in unit.names)
 
-UP_TO = (("up",), ("to",)), (("max", "maximum", "maximal"),), (("bis",), ("zu",))
-FROM = ("from", "over", "above", "min", "minimum", "ab", "dès", "desde")
-AGES = (
-    (0, 1.5, ("baby", "babies", "infant", "infants", "newborn")),
-    (1, 4, ("toddler", "toddlers")),
-    (3, 13, ("kid", "kids", "child", "children", "childrens", "boy", "boys", "girl", "girls", "junior", "juniors")),
-    (11, 18, ("teen", "teens", "teenager", "teenagers", "youth", "youths")),
+UP_TO = (
+    (("up",), ("to",)),
+    (("max", "maximum", "maximal"),),
+    (("bis",), ("zu",)),
+    (("até", "hasta"),),
+    (("fino",), ("a",)),
 )
+FROM = ("from", "over", "above", "min", "minimum", "ab", "dès", "desde", "dai", "da", "vanaf", "od", "från", "fra")
+AGES = (
+    (0, 1.5, ("baby", "babies", "infant", "infants", "newborn", "bebé", "bebés", "bébé", "bébés", "bebê", "bebês",
+              "neonato", "neonata", "neonati", "niemowlę", "niemowląt", "säugling")),
+    (1, 4, ("toddler", "toddlers", "kleinkind", "kleinkinder", "peuter", "peuters")),
+    (3, 13, ("kid", "kids", "child", "children", "childrens", "boy", "boys", "girl", "girls", "junior", "juniors",
+             "kinder", "jungen", "mädchen", "niño", "niños", "niña", "niñas", "infantil", "infantiles",
+             "enfant", "enfants", "garçon", "fille", "bambino", "bambina", "bambini", "bambine", "bimbo", "bimba",
+             "kinderen", "jongens", "meisjes", "dziecko", "dzieci", "dziecięcy", "criança", "crianças", "infantis",
+             "menino", "menina", "meninos", "meninas")),
+    (11, 18, ("teen", "teens", "teenager", "teenagers", "youth", "youths", "jugendliche", "juvenil", "adolescente",
+              "ado", "ragazzo", "ragazza", "tiener", "tieners", "młodzieżowy")),
+)  # fmt: skip
 """What people of an age, in years, from the first up to the second, are called; it counts as a bare number does."""
 
 MOST_BARE = 150

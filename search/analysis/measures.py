@@ -48,18 +48,19 @@ FLUID_OUNCE = 29.57
 
 UNITS: tuple[Unit, ...] = (
     Unit(("mm", "millimetre", "millimeter"), "length", 1),
-    Unit(("cm", "cms", "centimetre", "centimeter", "centimetro", "centímetro"), "length", 10),
-    Unit(("m", "mtr", "mtrs", "metre", "meter", "mètre", "metro"), "length", 1000),
-    Unit(("inch", "inches", "zoll", "pouce", "pollici", "pulgadas"), "length", INCH, System.IMPERIAL, ("in",)),
+    Unit(("cm", "cms", "centimetre", "centimeter", "centimetro", "centímetro", "centimetri"), "length", 10),
+    Unit(("m", "mtr", "mtrs", "metre", "meter", "mètre", "metro", "metri", "metr"), "length", 1000),
+    Unit(("inch", "inches", "zoll", "pouce", "pollici", "pulgada", "polegada", "cali", "tum"), "length", INCH,
+         System.IMPERIAL, ("in",)),
     Unit(("ft", "foot", "feet"), "length", FOOT, System.IMPERIAL),
     Unit(("mg", "milligram", "milligramm"), "mass", 0.001),
-    Unit(("g", "gr", "gram", "gramm", "gramme", "gramo", "grammi"), "mass", 1),
+    Unit(("g", "gr", "gram", "gramm", "gramme", "gramo", "grama", "grammi", "gramów"), "mass", 1),
     Unit(("kg", "kgs", "kilo", "kilogram", "kilogramm", "kilogramme"), "mass", 1000),
     Unit(("oz", "ounce"), "mass", OUNCE, System.IMPERIAL),
     Unit(("lb", "lbs", "pound"), "mass", POUND, System.IMPERIAL),
     Unit(("ml", "mls", "millilitre", "milliliter"), "volume", 1),
     Unit(("cl", "centilitre", "centiliter"), "volume", 10),
-    Unit(("l", "lt", "ltr", "ltrs", "litre", "liter", "litro", "litri"), "volume", 1000),
+    Unit(("l", "lt", "ltr", "ltrs", "litre", "liter", "litro", "litri", "litry", "litrów"), "volume", 1000),
     Unit(("oz", "ounce", "fl oz", "fluid ounce"), "volume", FLUID_OUNCE, System.IMPERIAL),
     Unit(("gallon", "gal"), "gallons"),
     Unit(("w", "watt"), "power", 1),
@@ -77,8 +78,10 @@ UNITS: tuple[Unit, ...] = (
     Unit(("lm", "lumen"), "light"),
     Unit(("mp", "megapixel"), "pixels"),
     Unit(("tc", "thread count"), "threads"),
-    Unit(("year", "yr", "yrs", "yo", "jahr", "jahre", "jahren", "ans", "años", "anni", "jaar"), AGE, 12),
-    Unit(("month", "mth", "mths", "monat", "monate", "monaten", "mois", "mes", "meses", "mesi"), AGE, 1),
+    Unit(("year", "yr", "yrs", "yo", "jahr", "jahre", "jahren", "ans", "año", "años", "anno", "anni", "jaar", "ano",
+          "anos", "lat", "rok", "år"), AGE, 12),
+    Unit(("month", "mth", "mths", "monat", "monate", "monaten", "mois", "mes", "mês", "meses", "mese", "mesi",
+          "maand", "maanden", "miesiąc", "miesiące", "miesięcy", "månad", "månader", "måned", "måneder"), AGE, 1),
     Unit(("gsm",), "grammage"),
     Unit(("speed", "spd", "sp", "gear", "gang"), "speeds"),
     Unit(("page", "seite", "seiten"), "pages"),
@@ -86,13 +89,15 @@ UNITS: tuple[Unit, ...] = (
     Unit(("h", "hr", "hour", "stunde", "heure", "hora"), "time", 60),
     Unit(("min", "minute"), "time", 1),
     Unit(
-        ("person", "people", "man", "berth", "player", "personen", "personne", "persona", "spieler", "joueur"),
+        ("person", "people", "man", "berth", "player", "personen", "personne", "persona", "persone", "pessoa",
+         "osoby", "osób", "personer", "spieler", "joueur", "jugador", "giocatori", "jogador", "spelers", "graczy"),
         PERSONS,
         glued=("p",),
     ),
     Unit(
         ("piece", "pc", "pack", "pk", "pkt", "packet", "set", "count", "ct", "er set", "er pack", "stück", "teilig",
-         "pièce", "pieza", "pezzi"),
+         "pièce", "pieza", "pezzo", "pezzi", "peça", "pç", "pçs", "unidad", "unidade", "unidades", "stuk", "stuks",
+         "delig", "sztuk", "sztuki", "szt", "częściowy"),
         "pieces",
     ),
 )  # fmt: skip
@@ -103,16 +108,31 @@ CONTAINERS = ("pack", "set", "box", "bundle", "packet", "case", "lot", "pkt")
 """What so many pieces are sold as: ``set of 6``, ``lot de 6``."""
 OF = frozenset({"of", "de", "von", "van", "di", "da", "à"})
 
-NUMBER_WORDS: Mapping[str, str] = MappingProxyType(
+ENGLISH_NUMBERS: Mapping[str, str] = MappingProxyType(
     {
         "half": "0.5", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7",
         "eight": "8", "nine": "9", "ten": "10", "twelve": "12",
     }
 )  # fmt: skip
-SPELLED_NUMBERS: Mapping[str, str] = MappingProxyType({digits: word for word, digits in NUMBER_WORDS.items()})
+NUMBER_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("zwei", "due", "deux", "dois", "duas", "twee", "dwa", "dwie", "två"), "2"),
+        **dict.fromkeys(("drei", "tre", "trois", "tres", "três", "drie", "trzy"), "3"),
+        **dict.fromkeys(("vier", "quattro", "quatre", "cuatro", "quatro", "cztery", "fyra"), "4"),
+        **dict.fromkeys(("fünf", "cinque", "cinq", "cinco", "vijf", "pięć", "fem"), "5"),
+        **dict.fromkeys(("sechs", "seis", "zes", "sześć"), "6"),
+        **ENGLISH_NUMBERS,
+    }
+)
+"""Numbers in letters, without words that mean something else in a shop of another language, as Spanish ``dos``."""
+SPELLED_NUMBERS: Mapping[str, str] = MappingProxyType({digits: word for word, digits in ENGLISH_NUMBERS.items()})
 
-OPENING = frozenset({"between", "from", "zwischen", "von", "entre", "de", "tra", "fra", "da", "tussen", "van"})
-TO = ("to", "and", "bis", "und", "et", "à", "a", "y", "e", "tot", "en")
+OPENING = frozenset(
+    {"between", "from", "zwischen", "von", "entre", "de", "tra", "fra", "da", "dai", "tussen", "van", "desde", "od"}
+    | {"między", "från", "mellan", "mellem"}
+)
+ROMANCE_TO = ("et", "à", "a", "ai", "y", "e", "até", "hasta")
+TO = ("to", "and", "bis", "und", *ROMANCE_TO, "tot", "en", "do", "till", "til", "och", "og")
 """What stands before a range, and between its ends."""
 SAME_SCALE = 3
 """How many times its low end the high end of a range can be, where no word says that it is one."""

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
 from vitrina.search.analysis.measure_spellings import Numbers, spellings
-from vitrina.search.analysis.measures import NUMBER_WORDS, SPELLED_NUMBERS, Measure, measured
+from vitrina.search.analysis.measures import NUMBER_WORDS, SIZES, SPELLED_NUMBERS, Measure, measured
 from vitrina.search.analysis.synonyms import Thesaurus
 from vitrina.search.lexical.term_dictionary import ONE_TYPO_LETTERS, NumberTerms, Phrase, TermDictionary
 
@@ -114,7 +114,7 @@ class QueryExpander:
     def _parts(self, text: str) -> dict[str, Measure | None]:
         """The words of a text that count, ``MAX_WORDS`` at most. A measure is one word, with blanks between its
         terms."""
-        found = measured(analyse(text))
+        found = without_size_words(measured(analyse(text)))
         meant = [part for part in found if part not in self._dictionary.language.stop_words] or found
         parts: dict[str, Measure | None] = {}
         for part in meant:
@@ -260,6 +260,18 @@ class QueryExpander:
     def _is_held(self, phrase: Phrase) -> bool:
         """Whether some item holds each word of the phrase."""
         return all(isinstance(word, NumberTerms) or any(map(self._n_holding, word)) for word in phrase)
+
+
+LETTER_SIZES = frozenset({"xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl", "pp", "p", "g", "gg", "xg"})
+"""Sizes in letters; those of Brazil last."""
+
+
+def without_size_words(parts: Sequence[str | Measure]) -> list[str | Measure]:
+    """The parts of a text without a word for sizes before one in letters: items may say ``L`` alone."""
+    after = [*parts[1:], ""]
+    return [
+        part for part, following in zip(parts, after, strict=True) if part not in SIZES or following not in LETTER_SIZES
+    ]
 
 
 def distinct(alternatives: Sequence[Alternative]) -> list[Alternative]:

@@ -24,36 +24,59 @@ CURRENCIES = {
     "eur": ("EUR",), "euro": ("EUR",),
     "£": ("GBP",), "gbp": ("GBP",), "pound": ("GBP",), "quid": ("GBP",), "¥": ("JPY", "CNY"), "yen": ("JPY",),
     "₹": ("INR",), "inr": ("INR",), "rs": ("INR", "PKR", "LKR"), "rupee": ("INR", "PKR", "LKR"), "chf": ("CHF",),
-    "franken": ("CHF",), "zł": ("PLN",), "zl": ("PLN",), "pln": ("PLN",), "kr": KRONER, "sek": ("SEK",),
-    "nok": ("NOK",), "dkk": ("DKK",), "r$": ("BRL",), "reais": ("BRL",), "₺": ("TRY",), "₽": ("RUB",), "kč": ("CZK",),
+    "franken": ("CHF",), "zł": ("PLN",), "zl": ("PLN",), "złoty": ("PLN",), "złote": ("PLN",), "złotych": ("PLN",),
+    "pln": ("PLN",), "kr": KRONER, "kronor": KRONER, "kroner": KRONER, "sek": ("SEK",), "nok": ("NOK",),
+    "dkk": ("DKK",), "r$": ("BRL",), "reais": ("BRL",), "₺": ("TRY",), "₽": ("RUB",), "kč": ("CZK",),
 }  # fmt: skip
 """The currencies that a sign or a word, less its plural, may mean."""
 
 CURRENCY = (
     r"(?:r\$|[$€£¥₹₺₽]|(?<![^\W\d])(?:usd|euros?|eur|gbp|dollars?|pounds?|quid|bucks|inr|rs\.?|rupees?|chf|franken|yen"
-    r"|zł|zl|pln|kr|sek|nok|dkk|reais|kč)(?!\w))"
+    r"|zł|zl|złot(?:y|e|ych)|pln|kr|kronor|kroner|sek|nok|dkk|reais|kč)(?!\w))"
 )
 AMOUNT = rf"(?:{CURRENCY}\s?{NUMBER}|{NUMBER}\s?{CURRENCY})"
 UNDER = (
     r"(?:less|cheaper|lower) than|up to|at most|under|below|unter|h[oö]chstens|bis zu"
     r"|(?:weniger|billiger|günstiger) als"
-    r"|(?:à |a )?moins de|en dessous de|jusqu['a]?\s?à|menos de|por debajo de|hasta|meno di|sotto (?:i|gli)?|fino a"
-    r"|onder(?: de)?|minder dan|hoogstens|abaixo de|poniżej"
+    r"|(?:à |a )?moins de|en[- ]dessous de|jusqu['a]?\s?à|sous|au (?:plus|maximum)|inférieure?s? à"
+    r"|(?:por )?menos de|por debajo de|hasta|(?:como )?m[aá]ximo|(?:inferior(?:es)?|menor(?:es)?) a"
+    r"|(?:a )?meno di|sotto|al di sotto (?:di|dei)|fino a|al massimo|massimo|entro|inferior[ei] a"
+    r"|onder|minder dan|goedkoper dan|hoogstens|maximaal|ten hoogste"
+    r"|abaixo d(?:e|os)|no m[aá]ximo|poniżej|mniej niż|taniej niż|tańsz[aey] niż|maksymalnie|najwyżej"
+    r"|upp till|op til|opp til|högst|højst|høyst|mindre (?:än|end|enn)|billi[gk]are än|billigere (?:end|enn)"
 )
 OVER = (
     r"(?:more(?: expensive)?|dearer|pricier|higher) than|exceed(?:s|ing)?|at least|over|above|[üu]ber"
-    r"|(?:mehr|teurer) als|mindestens|plus de|plus chers? que|au moins|m[aá]s de|m[aá]s car[oa]s? (?:que|de)"
-    r"|al menos|pi[uù] di|almeno|meer dan|boven|minstens|mais de|acima de|powyżej"
+    r"|(?:mehr|teurer) als|mindestens|plus de|plus chers? que|au moins|au[- ]dessus de|supérieure?s? à|m[aá]s de"
+    r"|m[aá]s car[oa]s? (?:que|de)|al menos|por encima de|(?:como )?m[ií]nimo|superior(?:es)? a|pi[uù] di|almeno"
+    r"|oltre|sopra|al di sopra (?:di|dei)|superior[ei] a|meer dan|duurder dan|boven|minstens|minimaal|ten minste"
+    r"|mais de|acima d(?:e|os)|pelo menos|no m[ií]nimo|powyżej|ponad|więcej niż|drożej niż|droższ[aey] niż"
+    r"|co najmniej|przynajmniej|över|mer än|mere end|mer enn|minst|mindst|dyrare än"
 )
-NOT = rf"(?:{'|'.join(NEGATIONS)})\s+(?:(?:{'|'.join(CARRIERS)})\s+){{0,2}}"
-UP_TO = r"max(?:imum|imal)?\.?|within|bis|tot|até|do"
-FROM = r"min(?:imum|imal)?\.?|from|ab|dès|à partir de|desde|a partir de|vanaf|od"
-BETWEEN = r"between|zwischen|entre|tra|fra|tussen"
-ABOUT = r"for|around|about|für|um|pour|por|para|per|voor|za"
-AT_MOST = r"or (?:less|under|below|cheaper)|tops|max(?:imum|imal)?\.?|h[oö]chstens|ou moins|o menos|o meno"
-AT_LEAST = r"or (?:more|over|above)|and (?:up|over|above)|min(?:imum|imal)?\.?|ou plus|o m[aá]s|o pi[uù]|oder mehr"
-TO = r"\s*(?:and|to|und|bis|et|à|y|a|e|en|-|–)\s*"
-COUNTED = r"days?|x|tog|psi|bar|lux|nm|speeds?|kapseln?|capsules?|tablets?|teeth|colou?rs|stunden"
+NOT = rf"(?!no m[aáií][xn])(?:{'|'.join(NEGATIONS)})\s+(?:(?:{'|'.join(CARRIERS)})\s+){{0,2}}"
+UP_TO = r"max(?:imum|imal)?\.?|maks\.?|within|bis|tot|até|do"
+FROM = r"min(?:imum|imal)?\.?|from|ab|dès|à partir de|desde|a partire? d[ae]|vanaf|od|från|fra"
+BETWEEN = r"between|zwischen|entre|tra|fra|tussen|między|pomiędzy|mellan|mellem|mellom"
+SINCE = r"from|von|de|desde|du|da|dai|dal|van|od|från|fra"
+ABOUT = (
+    r"for|around|about|für|um|ca\.?|circa|etwa|rund|ungefähr|pour|environ|autour de|por|para|unos|alrededor de"
+    r"|aproximadamente|per|sui|intorno ai?|attorno ai?|voor|ongeveer|rond|cerca de|uns|por volta de|za|około|ok\."
+    r"|omkring|runt|cirka"
+)
+AT_MOST = (
+    r"or (?:less|under|below|cheaper)|tops|max(?:imum|imal)?\.?|h[oö]chstens|oder weniger|ou moins|au plus|o menos"
+    r"|como m[aá]ximo|o meno|al massimo|of minder|ou menos|no m[aá]ximo|lub mniej|eller mindre"
+)
+AT_LEAST = (
+    r"or (?:more|over|above)|and (?:up|over|above)|min(?:imum|imal)?\.?|ou plus|et plus|o m[aá]s|o pi[uù]|in su"
+    r"|oder mehr|of meer|ou mais|lub więcej|eller mer"
+)
+ARTICLE = r"(?:(?:the|de|die|den|les|los|las|i|gli|os)\s+)?"
+TO = r"\s*(?:and|to|und|bis|et|à|y|a|ai|al|e|en|hasta|até|tot|do|i|och|og|till|til|-|–)\s*"
+COUNTED = (
+    r"days?|x|tog|psi|bar|lux|nm|speeds?|kapseln?|capsules?|tablets?|teeth|colou?rs|stunden|tagen?|giorn[oi]|or[ae]"
+    r"|post[oi]|d[ií]as?|horas?|plazas?|lugares|jours?|heures?|places|dagen|uur|dni|godzin|dagar"
+)
 NO_UNITS = frozenset({"man", "set", "count"})
 """What else may be counted or measured, and names of units that may follow a price."""
 
@@ -69,11 +92,12 @@ HUNDREDS = rf"(?=\d[\d.,]*\d\d){NUMBER}"
 
 DIGIT = re.compile(r"\d")
 PRICES = re.compile(
-    rf"(?<!\w){NO_SIZE}(?P<not>{NOT})?(?:(?P<under>{UNDER})|(?P<over>{OVER}))\s+(?:{AMOUNT}|{BARE})"
+    rf"(?<!\w){NO_SIZE}(?P<not>{NOT})?(?:(?P<under>{UNDER})|(?P<over>{OVER}))\s+{ARTICLE}(?:{AMOUNT}|{BARE})"
     rf"|{AMOUNT}\s+(?:(?P<at_most>{AT_MOST})|(?P<at_least>{AT_LEAST}))(?!\w)"
     rf"|(?<!\w){NO_SIZE}(?P<last>{NUMBER}\s+or (?:less|cheaper)|{HUNDREDS}\s+(?:max(?:imum)?|tops))\.?(?=\s*(?:,|$))"
     rf"|(?<!\w){NO_SIZE}(?:{BETWEEN})\s+(?:{AMOUNT}|{NUMBER}){TO}(?:{AMOUNT}|{BARE})"
-    rf"|(?:(?<!\w)(?:(?P<up_to>{UP_TO})|(?P<from>{FROM})|(?:{ABOUT}))\s+)?(?:(?:{AMOUNT}|{NUMBER}){TO})?{AMOUNT}"
+    rf"|(?<!\w)(?:{SINCE})\s+(?:{AMOUNT}|{NUMBER}){TO}{AMOUNT}"
+    rf"|(?:(?<!\w)(?:(?P<up_to>{UP_TO})|(?P<from>{FROM})|(?:{ABOUT}))\s+{ARTICLE})?(?:(?:{AMOUNT}|{NUMBER}){TO})?{AMOUNT}"
 )
 """A price and its bound in a folded text; not ``under 50 cm``, nor a bare ``50``, nor ``Air Max 90``,
 nor ``Zenfone 3 Max``."""

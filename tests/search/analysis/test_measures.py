@@ -85,6 +85,15 @@ def is_one_of(term: str, words: tuple[str, ...] | Numbers) -> bool:
         ("iphone 12 128 gb", ["iphone", "12", "128 gb"]),
         ("between 20 and 30", ["between", "20", "and", "30"]),
         ("set of", ["set", "of"]),
+        ("giochi dai 3 ai 6 anni", ["giochi", "dai 3 ai 6 anni"]),
+        ("brinquedo 3 anos", ["brinquedo", "3 anos"]),
+        ("até 15 kg", ["até 15 kg"]),
+        ("oltre i 10 kg", ["oltre i 10 kg"]),
+        ("a partir de 3 anos", ["a partir de 3 anos"]),
+        ("klocki od 3 lat", ["klocki", "od 3 lat"]),
+        ("quebra-cabeça 1000 peças", ["quebra", "cabeça", "1000 peças"]),
+        ("televisor 55 polegadas", ["televisor", "55 polegadas"]),
+        ("mesa seis personas", ["mesa", "seis personas"]),
     ],
 )
 def test_measures_in_a_text(text: str, parts: list[str]) -> None:

@@ -304,6 +304,12 @@ def test_compounds_in_other_languages(shop: Shop, text: str, title: str, query: 
     assert found(index, query) == [0]
 
 
+def test_the_word_for_a_size_is_none_before_letters(shop: Shop) -> None:
+    index = shop("Fralda tamanho P", "Fralda noturna G", "Camiseta")
+    assert weakest(index, "fralda tamanho g") == {0: 0.0, 1: 1.0}
+    assert found(index, "tamanho") == [0]
+
+
 def test_a_measure_is_one_word_in_whatever_spelling(shop: Shop) -> None:
     index = shop("Dumbbells 2.5-24 kg, 10 weights", "Dumbbell 10kg", "Dumbbell 15kg", "Dumbbell 10 kilos")
     assert index.match("10 kg dumbbell").words == ("10 kg", "dumbbell")

@@ -82,6 +82,48 @@ def test_bounds_in_words(text: str, expected: tuple[float | None, float | None])
     assert bounds(text) == [expected]
 
 
+IN_OTHER_LANGUAGES = {
+    (None, 5000): (
+        "sotto i 50 euro, al massimo 50 euro, massimo 50 euro, entro 50 euro, non oltre 50 euro, inferiore a 50 euro, "
+        "50 euro al massimo, até 50 euros, no máximo 50 euros, por menos de 50 euros, 50 euros ou menos, "
+        "máximo 50 euros, como máximo 50 euros, 50 euros como máximo, sous 50 euros, sous les 50 euros, "
+        "au maximum 50 euros, 50 euro oder weniger, maximaal 50 euro, goedkoper dan 50 euro, 50 euro of minder, "
+        "mniej niż 50 euro, maksymalnie 50 euro, nie więcej niż 50 euro, nie droższe niż 50 euro, högst 50 euro, "
+        "mindre än 50 euro, op til 50 euro"
+    ),
+    (5000, None): (
+        "oltre 50 euro, sopra i 50 euro, a partire da 50 euro, pelo menos 50 euros, mínimo 50 euros, "
+        "por encima de 50 euros, au-dessus de 50 euros, boven de 50 euro, minimaal 50 euro, ponad 50 euro, "
+        "więcej niż 50 euro, co najmniej 50 euro, över 50 euro, minst 50 euro, mere end 50 euro"
+    ),
+    (2000, 5000): (
+        "da 20 a 50 euro, dai 20 ai 50 euro, de 20 a 50 euros, de 20 até 50 euros, desde 20 hasta 50 euros, "
+        "de 20 à 50 euros, von 20 bis 50 euro, van 20 tot 50 euro, od 20 do 50 euro, między 20 a 50 euro, "
+        "mellan 20 och 50 euro"
+    ),
+    (3750, 6250): (
+        "circa 50 euro, sui 50 euro, intorno ai 50 euro, cerca de 50 euros, uns 50 euros, alrededor de 50 euros, "
+        "environ 50 euros, um die 50 euro, etwa 50 euro, ongeveer 50 euro, około 50 euro"
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [(text, bound) for bound, texts in IN_OTHER_LANGUAGES.items() for text in texts.split(", ")]
+)
+def test_bounds_in_other_languages(text: str, expected: tuple[float | None, float | None]) -> None:
+    assert bounds(f"x {text}") == [expected]
+    assert without_prices(spelled_out(f"x {text}")).strip(" ,") == "x", "and nothing of it is a word"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["bajo 5 cuerdas", "entro 3 giorni", "almeno 3 posti", "más de 3 plazas", "tuta da 3 a 6 anni", "sous 2 jours"],
+)
+def test_what_is_counted_in_other_languages_is_no_price(text: str) -> None:
+    assert bounds(text) == []
+
+
 @pytest.mark.parametrize(
     "text",
     [

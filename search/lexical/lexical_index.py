@@ -124,6 +124,12 @@ class LexicalIndex:
             called[called] = QueryMatches(expansion, state.postings).of(item_ids[called]).weakest > 0
         return called
 
+    def head(self, text: str) -> str:
+        """The word of a query that says what thing is asked for; empty where it is not known."""
+        words = tuple(analyse(text))
+        at = head_of(words, words, self._state.dictionary.language)
+        return "" if at is None else words[at]
+
     def corrections(self, text: str) -> dict[str, str]:
         """The catalog's word for each word of a text, folded, that no item has and that is close to that one alone."""
         return self._state.expander().corrections(text)

@@ -315,5 +315,7 @@ def goes_on(term: str, start: str) -> bool:
 
 
 def may_split(word: str, at: int) -> bool:
-    """Whether letters may be two words: three letters each, or one or two before four or more, as in ``tshirt``."""
-    return (at >= 3 and len(word) - at >= 3) or (at < 3 and len(word) - at >= 4)
+    """Whether letters may be two words: three letters each, or one or two before four or more, as in ``tshirt``, or two
+    and two, as in ``wifi``."""
+    after = len(word) - at
+    return (at >= 3 and after >= 3) or (at < 3 and after >= 4) or at == after == 2

@@ -102,6 +102,10 @@ OTHER_KIND_WEIGHT = 0.25
 """The weight of the other requirements that an item meets if it is another kind of thing than was asked for: a plain
 black shirt is closer to "striped navy shirt for men" than men's striped navy socks are. Set by judgement."""
 
+OTHER_KIND_WORDS_WEIGHT = 0.5
+"""The same of the words that it holds: a tool that opens bracelets need not be filed under them. Of 0.25, 0.5, 0.75
+and 1 the higher are the better in shoppers' words, the lower in queries made of a shop's labels: docs/LOG.md."""
+
 NARROWER_VALUE_WEIGHT = 0.5
 """The weight of a value that the query's words include but do not name: Navy Blue for "blue"."""
 
@@ -121,8 +125,8 @@ class AttributeScores:
 
     ``is_kind``, shape (n wanted,), marks those that name a kind of thing, in a field that most items have, and
     ``is_rare_kind`` those in a field that few have; ``may_modify`` marks those that are not the last of the query, or
-    the first in a language that puts heads there, and may say what another thing is for. ``has_head``: whether that
-    first is a word that some item holds, and no value. ``n_asked`` counts the wanted requirements, free ones included.
+    the first in a language that puts heads there, and may say what another thing is for, and ``is_purpose`` those that
+    do: a kind beside a head that has no kind. ``n_asked`` counts the wanted requirements, free ones included.
     ``priced`` has the ids of the items within the bounds of each that bounds the price, sorted. An item must not meet
     any of the ``denied``, which the query's text denies, nor all of ``without`` together, one value a field: avoiding
     "red or blue shirts" does not avoid everything red.
@@ -132,7 +136,7 @@ class AttributeScores:
     is_kind: NDArray[np.bool_]
     is_rare_kind: NDArray[np.bool_]
     may_modify: NDArray[np.bool_]
-    has_head: bool
+    is_purpose: NDArray[np.bool_]
     n_asked: int
     denied: tuple[Requirement, ...]
     without: tuple[Requirement, ...]
@@ -162,10 +166,10 @@ class AttributeScores:
     def kinds_meant(self, met: Scores, hold_all: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which wanted requirements name the kind of thing that is meant, shape (n wanted,), by how far n items have
         ``met`` each, and which hold all the words of the query or synonyms: where such are bike lights and no bikes, a
-        bike is not what is meant. Nor is what follows a head: ``lençol infantil`` asks for bed linen, whatever else is
-        filed under ``Infantil``."""
-        is_of_others = self.has_head | (hold_all.any() & ~met[hold_all].any(axis=0))
-        return np.asarray(self.is_kind & ~(self.may_modify & is_of_others))
+        bike is not what is meant. Nor is a purpose: ``lençol infantil`` asks for bed linen, whatever is under
+        ``Infantil``."""
+        is_of_others = hold_all.any() & ~met[hold_all].any(axis=0)
+        return np.asarray(self.is_kind & ~self.is_purpose & ~(self.may_modify & is_of_others))
 
     def mispriced(self, facets: FacetIndex, item_ids: NDArray[np.int64], met: Scores) -> NDArray[np.bool_]:
         """Which of ``item_ids`` have a price, or an amount, and none within a bound that is set to it, by how far they
@@ -256,11 +260,30 @@ def attribute_scores(
     asked = [each for each in parsed.of_text if each.wanted and each.bounds is None]
     head = asked[:1] if lexical.language in HEAD_FIRST else asked[-1:]
     may_modify = np.array([each not in head for each in wanted], np.bool_)
-    has_head = lexical.language in HEAD_FIRST and bool(head) and is_held_head(lexical, head[0])
-    n_asked = sum(each.wanted for each in parsed.of_catalog)
+    if lexical.language in HEAD_FIRST:
+        is_purpose = may_modify & (bool(head) and is_held_head(lexical, head[0]))
+    else:
+        word = lexical.head(parsed.text)
+        is_held = bool(word) and len(lexical.match(word).best(1)) > 0
+        is_purpose = np.array([is_held and is_beside(each, word) for each in wanted], np.bool_)
     return AttributeScores(
-        wanted, is_kind & is_filled, is_kind & ~is_filled, may_modify, has_head, n_asked, denied, without, found, priced
+        wanted=wanted,
+        is_kind=is_kind & is_filled,
+        is_rare_kind=is_kind & ~is_filled,
+        may_modify=may_modify,
+        is_purpose=is_purpose,
+        n_asked=sum(each.wanted for each in parsed.of_catalog),
+        denied=denied,
+        without=without,
+        found=found,
+        priced=priced,
     )
+
+
+def is_beside(requirement: Requirement, head: str) -> bool:
+    """Whether a requirement has but the wider name of what meets it, such as a department's, beside a query's ``head``:
+    a "smart watch for swimming" is nothing that is filed under ``Swimming``."""
+    return set(requirement.values) == set(requirement.narrower) and head not in analyse(requirement.words)
 
 
 def is_held_head(lexical: LexicalIndex, requirement: Requirement) -> bool:
@@ -273,15 +296,15 @@ def n_met(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
     """How many of m requirements each of n items meets, shape (n,); for things of another kind the others count less.
     ``met``, shape (n, m), says how far each is met, 0 to 1, and ``is_kind``, shape (m,), which of them name a kind."""
     others = met[:, ~is_kind].sum(axis=1)
-    return np.asarray(met[:, is_kind].sum(axis=1) + others * kind_factor(met, is_kind))
+    return np.asarray(met[:, is_kind].sum(axis=1) + others * kind_factor(met, is_kind, OTHER_KIND_WEIGHT))
 
 
-def kind_factor(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
-    """How much counts what else n items have, shape (n,): ``OTHER_KIND_WEIGHT`` where their fields say that they are
-    another kind of thing than was asked for; 1 where none was asked for. Arguments as for ``n_met``."""
+def kind_factor(met: Scores, is_kind: NDArray[np.bool_], weight: float) -> Scores:
+    """How much counts what else n items have, shape (n,): ``weight`` where their fields say that they are another kind
+    of thing than was asked for; 1 where none was asked for. Other arguments as for ``n_met``."""
     if not is_kind.any():
         return np.ones(len(met))
-    return np.asarray(OTHER_KIND_WEIGHT + (1 - OTHER_KIND_WEIGHT) * met[:, is_kind].max(axis=1))
+    return np.asarray(weight + (1 - weight) * met[:, is_kind].max(axis=1))
 
 
 def shares(facets: FacetIndex, requirements: Sequence[Requirement], item_ids: NDArray[np.int64]) -> Scores:
@@ -344,9 +367,10 @@ class CatalogScores:
         held = self.words.matches.of(item_ids)
         parts = self.words.parts(facets, self.parsed.query, held)
         is_kind = self.fields.is_kind
-        if (is_kind & self.fields.may_modify).any():  # or else no title has to be read
+        if (is_kind & (self.fields.may_modify | self.fields.is_purpose)).any():  # or else no title has to be read
             is_kind = self.fields.kinds_meant(met, self.words.hold_all(held))
-        parts |= {part: parts[part] * kind_factor(met, is_kind) for part in (Part.BM25, Part.WORDS)}
+        of_words = kind_factor(met, is_kind, OTHER_KIND_WORDS_WEIGHT)
+        parts |= {part: parts[part] * of_words for part in (Part.BM25, Part.WORDS)}
         parts[Part.FIELDS] = n_met(met * (is_kind | ~self.fields.is_kind), is_kind) / n_asked
         words = avoided_words(self.replica.lexical, self.parsed, item_ids)
         avoided = words.held | self.fields.avoided(facets, item_ids)

@@ -81,6 +81,7 @@ def test_a_compound_is_found_in_every_spelling(shop: Shop, query: str) -> None:
     ("query", "title"),
     [
         ("head set", "Gaming Headset"),
+        ("wifi", "Wi-Fi 6 Router"),
         ("headset", "Gaming Head Set"),
         ("smart watch", "Blue Smartwatch"),
         ("smartwatches", "Blue Smart Watch"),

@@ -311,8 +311,8 @@ def test_what_follows_a_head_is_no_kind_in_a_language_that_puts_heads_first(
     engine.catalog.commit(engine.replica.version_id, rows)
     engine.replica.catch_up()
     assert engine.search(Query("lençol infantil")).hits[0].item.sku == "sheet"
-    assert asked(engine, Query("lençol infantil"))[0].has_head
-    assert not asked(engine, Query("abajur infantil"))[0].has_head, "no item has it"
+    assert asked(engine, Query("lençol infantil"))[0].is_purpose.tolist() == [True]
+    assert not asked(engine, Query("abajur infantil"))[0].is_purpose.any(), "no item has it"
     engine.catalog.close()
 
 
@@ -365,6 +365,26 @@ def test_what_a_title_calls_all_that_is_asked_for_is_of_that_kind_whatever_its_f
         parsed = engine.parser.parse(Query("punching bag"), Stopwatch())
         fields = catalog_scores(reader, engine.replica, parsed, None).about(ids).parts[Part.FIELDS]
     assert fields.tolist() == [0.5, 0.5, 0], "what is for it is none"
+    engine.catalog.close()
+
+
+@pytest.mark.parametrize(("query", "best"), [("watch for swimming", "watch"), ("swimming", "cap")])
+def test_a_department_beside_a_head_is_no_kind(tmp_path: Path, encoder: FakeEncoder, query: str, best: str) -> None:
+    engine = opened(tmp_path, encoder)
+    rows = [
+        make_entry(encoder, "cap", "Cap", attributes={"category": "Swimming > Caps"}),
+        make_entry(encoder, "goggles", "Goggles", attributes={"category": "Swimming > Goggles"}),
+        make_entry(encoder, "watch", "Sports watch", attributes={"category": "Training > Devices"}),
+    ]
+    engine.catalog.keep_language("en", len(rows))
+    engine.catalog.commit(engine.replica.version_id, rows)
+    engine.replica.catch_up()
+    ids = np.sort([stored.id for stored in engine.catalog.all_items()])
+    with engine.catalog.reading() as reader:
+        parsed = engine.parser.parse(Query(query), Stopwatch())
+        parts = catalog_scores(reader, engine.replica, parsed, None).about(ids).parts
+    scores = parts[Part.WORDS] + parts[Part.FIELDS]
+    assert skus(engine, ids.tolist())[int(scores.argmax())] == best
     engine.catalog.close()
 
 

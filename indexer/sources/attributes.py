@@ -66,7 +66,7 @@ def attribute_key(column: str) -> str:
     """A column's name as filters spell it: lower case, words joined by ``_``, dots kept (``Base Colour`` or
     ``baseColour`` to ``base_colour``). Shopify's metafield paths are cut off. Empty when nothing is left.
     """
-    text = clean_text(column)
+    text = clean_text(html.unescape(column) if "&" in column else column)
     if "etafield" in text or "ETAFIELD" in text:
         text = _METAFIELD_PATH.sub("", _METAFIELD.sub("", text))
     if "[" in text:

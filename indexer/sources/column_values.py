@@ -66,6 +66,34 @@ def are_different(rows: Sequence[Mapping[str, object]], column: str) -> bool:
     return len(values) == len(rows) > 1 and all(len(value) <= MAX_KEY_CHARS for value in values)
 
 
+def cell_at(cells: Mapping[str, object], column: str) -> object:
+    """The cell under a column's name, or under a dotted path into nested objects; None if there is none."""
+    if column in cells or "." not in column:
+        return cells.get(column)
+    head, _, rest = column.partition(".")
+    inner = cells.get(head)
+    if isinstance(inner, (list, tuple)):
+        inner = next((part for part in inner if isinstance(part, Mapping)), None)
+    if not isinstance(inner, Mapping):
+        return None
+    if rest in inner or (name := rest.partition(".")[0]) in inner:
+        return cell_at(inner, rest)
+    spelled = next((str(key) for key in inner if folded(str(key)) == name), None)  # minPrice for min_price
+    return None if spelled is None else cell_at(inner, f"{spelled}{rest[len(name) :]}")
+
+
+def are_different_texts(rows: Sequence[Mapping[str, object]], column: str) -> bool:
+    """Whether a column, or a path into one, has another short text in each of several rows."""
+    cells = [cell_at(row, column) for row in rows]
+    return all(isinstance(cell, str) for cell in cells) and are_different([{column: cell} for cell in cells], column)
+
+
+def are_unused(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> bool:
+    """Whether most of several rows have nothing in any of the columns."""
+    n_blank = sum(all(is_blank(cell_at(row, column)) for column in columns) for row in rows)
+    return len(rows) > 1 and 2 * n_blank > len(rows)
+
+
 def is_of_digits(rows: Sequence[Mapping[str, object]], column: str) -> bool:
     """Whether a column has another number, or code without any letter, in each of several rows."""
     texts = [str(row.get(column, "")) for row in rows]

@@ -18,7 +18,16 @@ from vitrina.indexer.sources.column_names import (
     names_without_brackets,
     plain_names,
 )
-from vitrina.indexer.sources.column_values import Sample, are_different, is_of_digits, is_value, key_in, tell_by_values
+from vitrina.indexer.sources.column_values import (
+    Sample,
+    are_different_texts,
+    are_unused,
+    cell_at,
+    is_of_digits,
+    is_value,
+    key_in,
+    tell_by_values,
+)
 from vitrina.indexer.sources.currencies import currency_in_name, currency_of
 from vitrina.search.types.errors import SourceError
 
@@ -108,22 +117,6 @@ class Columns:
         }
 
 
-def cell_at(cells: Mapping[str, object], column: str) -> object:
-    """The cell under a column's name, or under a dotted path into nested objects; None if there is none."""
-    if column in cells or "." not in column:
-        return cells.get(column)
-    head, _, rest = column.partition(".")
-    inner = cells.get(head)
-    if isinstance(inner, (list, tuple)):
-        inner = next((part for part in inner if isinstance(part, Mapping)), None)
-    if not isinstance(inner, Mapping):
-        return None
-    if rest in inner or (name := rest.partition(".")[0]) in inner:
-        return cell_at(inner, rest)
-    spelled = next((str(key) for key in inner if folded(str(key)) == name), None)  # minPrice for min_price
-    return None if spelled is None else cell_at(inner, f"{spelled}{rest[len(name) :]}")
-
-
 def choose_columns(
     columns: Sequence[str],
     mapping: Mapping[str, str],
@@ -157,7 +150,8 @@ def choose_columns(
             fields[name] = found
             taken.update(found if name != "sku" else set(found[:1]) - {*names.declared(preferred.get("title", ()))})
     is_keyed_by_title = False
-    if "sku" not in fields or names.is_late(fields["sku"][0]):
+    is_told = "sku" in mapping or "sku" in preferred
+    if "sku" not in fields or names.is_late(fields["sku"][0]) or (not is_told and are_unused(sample(), fields["sku"])):
         free = [column for column in columns if column not in taken]
         named = images or names.images(preferred.get("image", ()), taken)
         keys, is_keyed_by_title = _found_keys(fields, free, sample, named, is_alone=len(columns) == 1)
@@ -200,14 +194,8 @@ def _found_keys(
     is_open = not own or any(all(is_blank(row.get(column)) for column in own) for row in sample())
     others = [each for name in ("title", "url") for each in fields.get(name, ())[:1] if not is_alone]
     others += [each for column in images[:1] for each in (column, f"{column}.path") if not is_alone]
-    serving = [each for each in others if not key and is_open and _are_different_texts(sample(), each)][:1]
+    serving = [each for each in others if not key and is_open and are_different_texts(sample(), each)][:1]
     return (*((key,) if key else ()), *own, *serving), bool(serving)
-
-
-def _are_different_texts(rows: Sequence[Mapping[str, object]], column: str) -> bool:
-    """Whether a column, or a path into one, has another short text in each of several rows."""
-    cells = [cell_at(row, column) for row in rows]
-    return all(isinstance(cell, str) for cell in cells) and are_different([{column: cell} for cell in cells], column)
 
 
 class _Names:

@@ -19,7 +19,8 @@ from vitrina.indexer.sources.cells import (
     without_directives,
     without_spreadsheet_marks,
 )
-from vitrina.indexer.sources.columns import Columns, cell_at
+from vitrina.indexer.sources.column_values import cell_at
+from vitrina.indexer.sources.columns import Columns
 from vitrina.indexer.sources.currencies import parse_currency
 from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
 from vitrina.indexer.sources.image_files import ImageFiles

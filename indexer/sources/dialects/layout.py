@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from vitrina.indexer.sources.cells import is_blank, parse_literal
 from vitrina.indexer.sources.column_names import folded, is_noise
-from vitrina.indexer.sources.columns import cell_at
+from vitrina.indexer.sources.column_values import cell_at
 from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Pair
 
 Cells = Mapping[str, object]
@@ -113,7 +113,9 @@ class Layout:
             if len(self._noise) > 10_000:  # of names in texts there is no end
                 self._noise.clear()
             key = folded(name)
-            self._noise[name] = is_noise(key) or any(re.fullmatch(pattern, key) for pattern in self.dialect.ignore)
+            spelled = {key, name}  # a pattern may want the name as the file has it
+            ignored = (re.fullmatch(pattern, each) for pattern in self.dialect.ignore for each in spelled)
+            self._noise[name] = is_noise(key) or any(ignored)
         return self._noise[name]
 
     def _separator(self, column: str) -> str:

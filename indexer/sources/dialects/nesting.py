@@ -8,7 +8,7 @@ from itertools import product
 
 from vitrina.indexer.sources.base import VariantRow
 from vitrina.indexer.sources.cells import is_blank, parse_literal
-from vitrina.indexer.sources.columns import cell_at
+from vitrina.indexer.sources.column_values import cell_at
 from vitrina.indexer.sources.dialects.dialect import Variants
 from vitrina.indexer.sources.dialects.layout import Cells, Layout, split_list
 

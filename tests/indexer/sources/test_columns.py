@@ -345,3 +345,9 @@ def test_extra_images_and_addresses_of_pages(tmp_path: Path) -> None:
 def test_which_of_two_prices_counts(tmp_path: Path, header: str, cents: int) -> None:
     item = only(write(tmp_path, "shop.csv", f"{header}\nA,Mug,20,10\n")).item
     assert (item.title, item.price_cents) == ("Mug", cents)
+
+
+def test_a_key_that_the_shop_does_not_fill_in(tmp_path: Path) -> None:
+    records, rejections = read(write(tmp_path, "shop.csv", "SKU,Name,Price\nA,Mug,9\n,Cup,8\n,Pan,7\n"))
+    assert ([each.item.sku for each in records], rejections) == (["A", "Cup", "Pan"], [])
+    assert len(read(write(tmp_path, "shop.csv", "SKU,Name,Price\n,Mug,9\n,Mug,8\n"))[1]) == 2

@@ -411,3 +411,39 @@ def test_attributes_that_are_all_bookkeeping_leave_nothing(tmp_path: Path) -> No
     held = '"has_options=1,quantity_and_stock_status=In Stock,required_options=0"'
     table = f"sku,attribute_set_code,product_type,name,price,additional_attributes\nA,Default,simple,Strap,14,{held}\n"
     assert loaded(tmp_path, "catalog_product.csv", table)["A"].item.attributes == {}
+
+
+def test_shopifys_bookkeeping_in_another_language(tmp_path: Path) -> None:
+    paths = {
+        "Färg": "shopify.color-pattern",
+        "Kompletterande produkter": "shopify--discovery--product_recommendation.complementary_products",
+        "Optimerad produktsökning": "shopify--discovery--product_search_boost.queries",
+        "Betyg": "reviews.rating",
+    }
+    names = ",".join(f"{name} (product.metafields.{path})" for name, path in paths.items())
+    table = f"Handle,Title,Variant SKU,Variant Price,Image Src,{names}\nken,Ken,K,599,https://s.example/1.jpg,black,pump,bar,4.5\n"
+    assert only(write(tmp_path, "products.csv", table)).item.attributes == {"variant_sku": "K", "färg": "black"}
+
+
+def test_etsy_in_french_without_keys(tmp_path: Path) -> None:
+    table = (
+        "TITRE,DESCRIPTION,PRIX,CODE_DEVISE,QUANTITÉ,TAGS,MATÉRIAUX,IMAGE 1,IMAGE 2,TYPE VARIATION 1,NOM VARIATION 1,VALEURS VARIATION 1,RÉFÉRENCE\n"
+        'Lampe,Belle,49.02,EUR,10,"fait_main,osier","Métal,Bois",1.jpg,2.jpg,x,Diam&egrave;tre,"30cm,40cm",\n'
+        "Panier,Beau,20,EUR,3,,,3.jpg,,,,,\n"
+    )
+    (lamp, basket), rejections = read(write(tmp_path, "EtsyListingsDownload.csv", table))
+    assert (lamp.item.sku, lamp.item.price_cents, lamp.item.currency, len(lamp.images)) == ("Lampe", 4902, "EUR", 2)
+    assert lamp.item.attributes == {
+        "tags": ("fait_main", "osier"),
+        "materials": ("Métal", "Bois"),
+        "diamètre": ("30cm", "40cm"),
+    }
+    assert (basket.item.sku, rejections) == ("Panier", [])
+
+
+def test_wix_names_its_files_without_addresses(tmp_path: Path) -> None:
+    image = "a47bec_5d5931d309c440e58ae748d45778c293~mv2.jpg"
+    table = f'handleId,fieldType,name,productImageUrl,price,productOptionName1,productOptionType1,productOptionDescription1\nP,Product,Collar,{image};{image[:38]}.png,20,Color,COLOR,"#b81616:Red;rgb(193,180,123):Cream"\n'
+    record = only(write(tmp_path, "catalog_products.csv", table))
+    assert urls(record)[0] == f"https://static.wixstatic.com/media/{image}"
+    assert (len(record.images), record.item.attributes["color"]) == (2, ("Red", "Cream"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
 from vitrina.search.analysis.measure_spellings import Numbers, spellings
@@ -268,10 +268,8 @@ LETTER_SIZES = frozenset({"xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl", "pp",
 
 def without_size_words(parts: Sequence[str | Measure]) -> list[str | Measure]:
     """The parts of a text without a word for sizes before one in letters: items may say ``L`` alone."""
-    after = [*parts[1:], ""]
-    return [
-        part for part, following in zip(parts, after, strict=True) if part not in SIZES or following not in LETTER_SIZES
-    ]
+    followed = zip_longest(parts, parts[1:], fillvalue="")
+    return [part for part, following in followed if part not in SIZES or following not in LETTER_SIZES]
 
 
 def distinct(alternatives: Sequence[Alternative]) -> list[Alternative]:

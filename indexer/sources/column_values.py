@@ -22,7 +22,7 @@ _AMOUNT = re.compile(
 _NUMBER = re.compile(r"\d+[.,]\d{1,2}")
 MAX_KEY_CHARS = 64
 MAX_SHORT_CHARS = 120
-"""Descriptions of a table without titles that are all as short as this are its titles."""
+"""Descriptions of a table without titles that are nearly all as short as this are its titles."""
 
 
 def _are_phrases(sample: Sample, column: str) -> bool:
@@ -105,9 +105,10 @@ def _are_numbers(sample: Sample, column: str) -> bool:
 
 
 def _are_titles(sample: Sample, columns: Sequence[str]) -> bool:
-    """Whether a table's only texts are as short as titles are."""
+    """Whether nearly all of a table's only texts are as short as titles are."""
     texts = [str(row[columns[0]]) for row in sample() if not is_blank(row.get(columns[0]))] if columns else []
-    return bool(texts) and all(len(text) <= MAX_SHORT_CHARS and "\n" not in text and "<" not in text for text in texts)
+    n_short = sum(len(text) <= MAX_SHORT_CHARS and "\n\n" not in text and "<" not in text for text in texts)
+    return bool(texts) and 10 * n_short >= 9 * len(texts)
 
 
 def tell_by_values(

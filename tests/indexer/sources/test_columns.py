@@ -351,3 +351,11 @@ def test_a_key_that_the_shop_does_not_fill_in(tmp_path: Path) -> None:
     records, rejections = read(write(tmp_path, "shop.csv", "SKU,Name,Price\nA,Mug,9\n,Cup,8\n,Pan,7\n"))
     assert ([each.item.sku for each in records], rejections) == (["A", "Cup", "Pan"], [])
     assert len(read(write(tmp_path, "shop.csv", "SKU,Name,Price\n,Mug,9\n,Mug,8\n"))[1]) == 2
+
+
+def test_short_descriptions_over_two_lines_are_titles(tmp_path: Path) -> None:
+    rows = "".join(f"{n};Cable {n};4,79\n" for n in range(10))
+    records, _ = read(
+        write(tmp_path, "list.csv", f'CODIGO;DESCRIPCION;PRECIO\n{rows}A;"Adapter 3 plugs\n110V white";8,44\n')
+    )
+    assert (records[0].item.title, records[-1].item.title) == ("Cable 0", "Adapter 3 plugs 110V white")

@@ -34,16 +34,22 @@ WITHOUT_STEMMER = ("cs", "he", "ja", "ko", "th", "vi", "zh", "bg", "uk", "sk", "
 STOP_WORDS: Mapping[str, str] = MappingProxyType(
     {
         "en": "a an and at by for from in of on or the to with",
-        "de": "am an auf aus bei das dem den der die ein eine einen einer für im in mit oder und von zu",
-        "es": "a al con de del el en la las los o para por un una y",
-        "fr": "a au aux avec dans de des du en et la le les ou par pour sur un une à",
-        "it": "a al alla con da dal de del della di e ed i il in la le lo o per un una",
-        "nl": "aan de een en het in met of op te van voor",
-        "pt": "a as ao com da das de do dos e em na no o os ou para por um uma",
-        "sv": "av den det en ett för i med och på som till",
-        "da": "af den det en et for i med og på som til",
-        "no": "av den det en et for i med og på som til",
-        "pl": "dla do i lub na o od w z za ze",
+        "de": "am an auf aus bei das dem den der des die ein eine einem einen einer für im in mit oder und von vom zu "
+        "zum zur als auch so sehr ich mir mich suche brauche möchte will etwas bitte",
+        "es": "a al con de del el en la las lo los o para por que un una unas uno unos y e u mi mis su sus me muy se "
+        "busco buscar quiero necesito algo",
+        "fr": "a au aux avec ce cette ces dans de des du en et il elle je la le les leur ma mes mon ou par pour que "
+        "qui se son sur très un une à cherche veux voudrais quelque chose",
+        "it": "a ad agli ai al alla alle allo che ci col con da dagli dai dal dalla dalle dei degli del dell della "
+        "delle dello di e ed gli i il in la le lo mi mia mio nei nel nella nelle o per più si su sui sul sulla tra un "
+        "una uno cerco cercare vorrei voglio serve qualcosa",
+        "nl": "aan als bij de die een en het ik in is mijn met of om op te van voor zeer iets zoek wil graag",
+        "pt": "a ao aos as à às com como da das de do dos e em eu isso me meu minha na nas no nos num numa o os ou "
+        "para pra pro pela pelo por que se seu sua um uma uns umas procuro quero preciso algo",
+        "sv": "av att den det en ett för från i jag med min mitt och om på som till är vill ha söker något",
+        "da": "af at den det en et for fra i jeg med min mit og om på som til er vil have søger noget",
+        "no": "av at den det en et for fra i jeg med min mitt og om på som til er vil ha søker noe",
+        "pl": "a dla do i jak lub na o od oraz po pod przy się u w we z za ze mi mój moja coś szukam chcę potrzebuję",
     }
 )
 """Words that are never a requirement, by language; a query of nothing else keeps them."""

@@ -101,6 +101,10 @@ class QueryExpander:
             found += alternatives
             if self._thesaurus.replaces(words[span.start : span.stop]):
                 replaced |= set(span)
+            elif len(span) > 1 and words[span.start] in DENIALS:  # "sin cable" is no cable
+                replaced |= set(span)
+                whole = self._phrase(words[span.start : span.stop])
+                found += [Alternative(span, whole, 1.0)] if whole else []
         for at, (word, measure) in enumerate(parts.items()):
             if at not in replaced:
                 found += self._spelled(word, at) if measure is None else self._measured(measure, at)

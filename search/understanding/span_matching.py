@@ -9,7 +9,7 @@ from vitrina.search.analysis.measures import Measure, is_unit, measured
 from vitrina.search.analysis.spelling import split
 from vitrina.search.understanding.catalog_attributes import AttributeMatch, Vocabulary
 from vitrina.search.understanding.names import MatchType
-from vitrina.search.understanding.tokens import Joiner, Token, TokenRole
+from vitrina.search.understanding.tokens import CALLED_SO, Joiner, Token, TokenRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,8 @@ def may_match(words: Sequence[Token], span: SpanMatch) -> bool:
         run[0].role,
         run[-1].role,
     ):
+        return False
+    if span.start and (words[span.start - 1].text, run[0].text) in CALLED_SO:  # "sin cable" names no cable
         return False
     if (len(run) == 1 and is_code(run[0].text)) or all(word.role is not TokenRole.PLAIN for word in run):
         return False

@@ -69,10 +69,14 @@ LINKS = (
 )  # fmt: skip
 NOTS = (
     "not", "non", "never", "except", "isn't", "isnt", "aren't", "arent", "don't", "dont", "doesn't", "doesnt",
-    "nicht", "kein", "keine", "keinen", "pas", "niet", "geen", "ikke", "inte", "não", "nie",
+    "nicht", "kein", "keine", "keinen", "keiner", "pas", "niet", "geen", "ikke", "ingen", "inte", "não", "nao", "nie",
+    "außer", "ausser", "statt", "anstatt", "sauf", "excepté", "behalve", "tranne", "eccetto", "anziché", "excepto",
+    "exceto", "oprócz", "zamiast", "nessun", "nessuna", "ningún", "ninguna", "nenhum", "nenhuma", "aucun", "aucune",
 )  # fmt: skip
-"""Words for ``without`` in other languages are left out: ``sans fil`` is what shops call a thing."""
-WITHOUTS = ("without", "no", "excluding", "avoid", "avoiding", "minus", "lacking")
+WITHOUTS = (
+    "without", "no", "excluding", "avoid", "avoiding", "minus", "lacking",
+    "ohne", "sans", "sin", "senza", "zonder", "sem", "bez", "utan", "uden", "uten",
+)  # fmt: skip
 ROLES: Mapping[str, TokenRole] = MappingProxyType(
     dict.fromkeys(STOP_WORDS, TokenRole.FILLER)
     | dict.fromkeys(LINKS, TokenRole.LINK)
@@ -89,11 +93,41 @@ CONTEXT: Mapping[tuple[str, ...], TokenRole] = MappingProxyType(
         ("apart", "from"): TokenRole.NOT,
         ("anything", "but"): TokenRole.NOT,
         ("everything", "but"): TokenRole.NOT,
+        **dict.fromkeys(
+            (
+                ("al", "posto"),
+                ("invece", "di"),
+                ("em", "vez"),
+                ("en", "vez"),
+                ("en", "lugar"),
+                ("au", "lieu"),
+                ("anstelle", "von"),
+                ("in", "plaats"),
+                ("no", "sea"),
+                ("no", "sean"),
+                ("non", "sia"),
+                ("non", "siano"),
+                ("não", "seja"),
+                ("não", "sejam"),
+                ("nao", "seja"),
+                ("soit", "pas"),
+                ("non", "di"),
+                ("non", "in"),
+            ),
+            TokenRole.NOT,
+        ),
         ("free", "of"): TokenRole.WITHOUT,
         ("free", "from"): TokenRole.WITHOUT,
     }
 )
 """The role of two words together; both have it."""
+
+CALLED_SO = frozenset(
+    {("sans", "fil"), ("sin", "cable"), ("sin", "cables"), ("sin", "hilos"), ("senza", "fili"), ("senza", "filo")}
+    | {("sem", "fio"), ("sem", "fios"), ("ohne", "kabel"), ("zonder", "snoer"), ("zonder", "draad"), ("utan", "sladd")}
+    | {("bez", "przewodu"), ("sans", "couture"), ("sin", "costuras"), ("senza", "cuciture"), ("sem", "costura")}
+)
+"""What shops call a thing by that it lacks: ``sans fil`` denies nothing, as wireless does not."""
 
 ABBREVIATIONS = (
     (re.compile(r"(?<!\w)w/o(?!\w)"), "without"),
@@ -174,6 +208,8 @@ def role_of(texts: list[str], at: int) -> TokenRole:
     for pair in (before, after):
         if pair in CONTEXT:
             return CONTEXT[pair]
+    if after in CALLED_SO:
+        return TokenRole.PLAIN
     if texts[at] == "no" and texts[at + 1 : at + 2] and texts[at + 1][0].isdigit():
         return TokenRole.FILLER  # No. 5
     return ROLES.get(texts[at], TokenRole.PLAIN)

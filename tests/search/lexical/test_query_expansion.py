@@ -216,6 +216,17 @@ def test_synonyms_in_other_languages_are_found_in_every_form_and_in_compounds(sh
     assert found(index, "Nachttischlampe") == [0], "a synonym, and not its parts"
 
 
+def test_what_is_called_by_what_it_lacks_is_not_that(shop: Shop) -> None:
+    index = shop("Cable de micrófono", "Micrófono inalámbrico", "Micrófono sin cable", text=SPANISH)
+    assert found(index, "sin cable") == [2, 1]
+
+
+def test_small_words_are_none_of_a_query(shop: Shop) -> None:
+    index = shop("Regalo", "Algo para la mesa", text=SPANISH)
+    assert found(index, "busco algo que sea un regalo")[0] == 0
+    assert index.match("busco un regalo para mi").words == ("regalo",)
+
+
 def test_spanish(shop: Shop) -> None:
     index = shop("Zapatos negros de cuero", "Camión eléctrico", "Camisa", text=SPANISH)
     assert index.language == "es"

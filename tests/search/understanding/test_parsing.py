@@ -193,6 +193,14 @@ def test_prices_are_no_words_of_the_product(text: str, expected: list[str]) -> N
         ("hemd für men", ["hemd", "gender: men"]),
         ("black oder navy hemd", ["colour: black oder navy", "hemd"]),
         ("aspirateur sans fil", ["aspirateur sans fil"]),
+        ("shirts sin cable", ["article: shirts", "sin cable"]),
+        ("sandali senza tacco", ["sandali", "not tacco"]),
+        ("creme sem cheiro", ["creme", "not cheiro"]),
+        ("kleid ohne ärmel", ["kleid", "not ärmel"]),
+        ("buty bez black", ["buty", "colour: not black"]),
+        ("dress que no sea black", ["article: dress", "que", "colour: not black"]),
+        ("maglione non di navy", ["maglione", "colour: not navy"]),
+        ("heels invece di black", ["heels", "colour: not black"]),
     ],
 )
 def test_small_words_of_other_languages(text: str, expected: list[str]) -> None:
@@ -374,3 +382,9 @@ def test_the_kind_of_thing_that_a_detail_is_is_not_asked_for() -> None:
 )
 def test_a_prefix_denies_a_value(text: str, expected: list[str]) -> None:
     assert names(text, BOUTIQUE) == expected
+
+
+def test_what_a_thing_is_called_by_that_it_lacks_names_no_value() -> None:
+    kinds = Vocabulary({"tipo": ("Cable", "Micro")})
+    assert names("micro sin cable", kinds) == ["tipo: micro", "sin cable"]
+    assert names("cable", kinds) == ["tipo: cable"]

@@ -88,5 +88,6 @@ addEventListener("click", follow);
 connectCatalog();
 connectFiles((files) => (document.body.dataset.view === "catalog" ? uploadFiles(files) : searchByPhoto(files)));
 connectKeyboard(() => document.body.dataset.view === "items" && at("item").querySelector(".back")?.click());
+setQuery(queryOf(location.search)); // now: what is typed while the service is asked for its reranker stays
 await connectSearch(search);
 show();

@@ -50,11 +50,14 @@ export async function connectSearch(onSearch) {
   await connectReranking(() => isEmpty(query) || runSearch());
 }
 
-/** Bring the form in line with a query; its hits may be on the page already. */
+/** Bring the form in line with a query; its hits may be on the page already. What is typed stays if it is the same. */
 export function setQuery(newQuery) {
+  const isNew = addressOf(newQuery) !== addressOf(query);
   query = newQuery;
-  at("text").value = query.text;
-  at("without").value = query.without;
+  if (isNew) {
+    at("text").value = query.text;
+    at("without").value = query.without;
+  }
   showQueryImage();
 }
 

@@ -177,6 +177,16 @@ def test_a_slow_service_shows_that_it_is_asked_and_the_latest_search_wins(addres
     assert page.get_attribute("#results", "aria-busy") == "false"
 
 
+def test_what_is_typed_while_the_page_starts_stays(address: str, page: Page) -> None:
+    waiting: list[Route] = []
+    page.route("**/readyz", lambda route: waiting.append(route), times=1)
+    page.goto(address)
+    page.fill("#text", "white boots")
+    waiting[0].continue_()
+    wait_for(page, "document.body.dataset.view === 'search'")
+    assert page.input_value("#text") == "white boots"
+
+
 def aborted(route: Route) -> None:
     route.abort("internetdisconnected")
 

@@ -80,6 +80,17 @@ LEFT_ENDINGS: Mapping[str, tuple[re.Pattern[str], str]] = MappingProxyType(
 ``ringetje``, ``boompje``, ``stoeltje``; after a short vowel the letter before them is the word's: ``lampje``,
 ``plantje``."""
 
+DIMINUTIVES: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        "de": re.compile(r"(?<=\w\w\w)(?:chen|lein)$"),
+        "es": re.compile(r"(?<=\w\w)(?:(?<=[nr])cit|(?<!c)it)(?=[oa]s?$)"),
+        "it": re.compile(r"(?<=\w\w\w)(?:(?<=n)cin|in|ett)(?=[oaie]$)"),
+        "pt": re.compile(r"(?<=\w\w\w)zinh[oa](?=s?$)|(?<=\w\w)inh(?=[oa]s?$)"),
+    }
+)
+"""What a word for a small thing has before its ending, by language: ``garrafinha`` for ``garrafa``. Not in the stems,
+since some are things of their own: a ``carrinho`` is a pram."""
+
 LEAST_CERTAIN = 0.6
 """The least mean probability of the catalog's language; below it the text is too short, or mixed, and none is used."""
 
@@ -128,6 +139,7 @@ class Language:
         self.compound_links = COMPOUND_LINKS.get(code, ())
         self._algorithm = STEMMERS.get(code)
         self._left_ending = LEFT_ENDINGS.get(code)
+        self._diminutive = DIMINUTIVES.get(code)
 
     def keys(self, terms: Sequence[str]) -> list[str]:
         """What spellings of one word have in common: the word without accents; in English also singular, British."""
@@ -148,3 +160,10 @@ class Language:
             words = [ending.sub(instead, word) for word in words]
         stems = stemmer.stemWords(words)
         return [stem if stem.isascii() else without_accents(stem) for stem in stems]
+
+    def larger(self, word: str) -> str:
+        """The word that a diminutive is of, in about its form; empty for another word."""
+        if self._diminutive is None or not self._diminutive.search(word):
+            return ""
+        larger = self._diminutive.sub("", word)
+        return re.sub(r"[qg]u(?=[oa]s?$)", lambda match: match[0][0].replace("q", "c"), larger)

@@ -45,7 +45,14 @@ class ShopWords:
 
     def meaning(self, words: Sequence[str]) -> PhraseMeaning | None:
         """What words, without stop words, mean as one phrase; None for one that is not listed."""
-        return self._by_key.get(self._key(words)) or self._by_stem.get(self._stem(words))
+        found = self._by_key.get(self._key(words)) or self._by_stem.get(self._stem(words))
+        if found is None and len(words) == 1 and (larger := self._language.larger(words[0])):
+            return self.meaning([larger])
+        return found
+
+    def names(self, word: str) -> bool:
+        """Whether a word is listed by itself, in this form."""
+        return self._key([word]) in self._by_key
 
     def without_stop_words(self, phrase: Sequence[str]) -> Phrase:
         """The words of a phrase that count; all of one that has no others."""

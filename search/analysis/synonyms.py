@@ -187,3 +187,7 @@ class Thesaurus:
         if self._language.code == "en":
             return key in self._own or key in english_words() or key in joined_names()
         return key in self._own or self._words.meaning([word]) is not None
+
+    def names(self, word: str) -> bool:
+        """Whether a word is a name of its own, in the very form, in the synonyms of the shop or of its language."""
+        return self.key([word]) in self._own or self._words.names(word)

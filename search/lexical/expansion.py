@@ -23,6 +23,9 @@ SPLIT_WEIGHT = 0.95
 FORM_WEIGHT = 0.7
 """Another form of the word, by its stem: ``printed`` for ``print``; and ``oliver`` for ``olive``, so it counts less."""
 
+SMALL_WEIGHT = 0.6
+"""A diminutive of the word, or the word that it is one of: ``garrafinha`` for ``garrafa``."""
+
 KIND_WEIGHT = 0.7
 """A compound that ends with the word: ``Stehlampe`` for ``Lampe``."""
 
@@ -144,6 +147,8 @@ class QueryExpander:
         forms = tuple(set(self._dictionary.forms(word)).difference(spellings))
         if forms:
             yield Alternative(here, (forms,), FORM_WEIGHT)
+        if small := tuple(set(self._diminutives(word)).difference(spellings, forms)):
+            yield Alternative(here, (small,), SMALL_WEIGHT)
         yield from (Alternative(here, phrase, SPLIT_WEIGHT) for phrase in self._dictionary.splits(word))
         if number := self._dictionary.ids_of([NUMBER_WORDS.get(word) or SPELLED_NUMBERS.get(word, "")]):
             yield Alternative(here, (number,), NUMBER_WEIGHT)
@@ -159,6 +164,12 @@ class QueryExpander:
         if len(word) == 1 and HAS_CJK.match(word):
             parts = tuple(self._dictionary.containing(word))
             yield from [Alternative(here, (parts,), SCRIPT_PART_WEIGHT)] if parts else []
+
+    def _diminutives(self, word: str) -> tuple[int, ...]:
+        """The terms for a small or a larger one of what a word names; none for a diminutive that is a name of its own:
+        ``pantaloncini`` are no small ``pantaloni``."""
+        is_name = self._dictionary.language.larger(word) and self._thesaurus.names(word)
+        return () if is_name else self._dictionary.diminutives(word)
 
     def _measured(self, measure: Measure, at: int) -> Iterator[Alternative]:
         """A measure, in every spelling and in related units."""

@@ -114,6 +114,8 @@ class TermDictionary:
         self._plain_by_end: dict[str, list[str]] = {}
         """The same for what terms with accents are without them."""
         self._by_stems_end: dict[str, list[int]] = {}
+        self._small: dict[str, list[int]] = {}
+        """The terms that are diminutives, by the stem of the word that each is of."""
         self._by_digits: dict[str, list[str]] = {}
         """The terms with digits, by their first signs."""
         self.numbers = NumberIndex()
@@ -144,6 +146,9 @@ class TermDictionary:
         self._stems.update(stems)
         self.terms.extend(new)
         self._ids.update(zip(new, range(first, first + len(new)), strict=True))
+        small = {term: larger for term in new if (larger := self.language.larger(term))}
+        for term, stem in zip(small, self._stems_of_words(list(small.values())), strict=True):
+            self._small.setdefault(stem, []).append(self._ids[term])
         for term in new:
             if len(term) > N_START and not term.isalpha():
                 self._by_digits.setdefault(term[:N_START], []).append(term)
@@ -237,8 +242,19 @@ class TermDictionary:
         """Whether a word stands by itself, or ends two words at least: "raat" ends "visgraat" alone, and is none."""
         return bool(self.forms(word)) or len(self.compounds(word)) > 1
 
+    def diminutives(self, word: str) -> tuple[int, ...]:
+        """The terms for a small one of what the word names, or the larger one that it is a diminutive of:
+        ``garrafinha`` for ``garrafa``, and the other way round."""
+        found = self._small.get(self._stem(word), ())
+        if larger := self.language.larger(word):
+            found = (*found, *self.forms(larger), *self._small.get(self._stem(larger), ()))
+        return tuple(dict.fromkeys(found))
+
     def _stem(self, word: str) -> str:
-        return self.language.stems([word], self.language.keys([word]))[0]
+        return self._stems_of_words([word])[0]
+
+    def _stems_of_words(self, words: Sequence[str]) -> list[str]:
+        return self.language.stems(words, self.language.keys(words))
 
     def _stem_of(self, term_id: int) -> str:
         return self._stems.get(term_id) or self._keys.get(term_id) or self.terms[term_id]

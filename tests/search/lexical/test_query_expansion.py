@@ -16,6 +16,8 @@ Shop = Callable[..., LexicalIndex]
 
 ENGLISH = "This is one of the best things in our shop, and it was made with love for you and your family"
 GERMAN = "Das ist eines der besten Dinge in unserem Laden und wurde mit Liebe für Sie und Ihre Familie gemacht"
+PORTUGUESE = "Esta é uma das melhores coisas da nossa loja e foi feita com amor para você e a sua família"
+ITALIAN = "Questa è una delle cose migliori del nostro negozio, fatta con amore per voi e la vostra famiglia"
 SPANISH = "Esta es una de las mejores cosas de nuestra tienda y fue hecha con amor para usted y su familia"
 FRENCH = "C'est l'une des meilleures choses de notre boutique, faite avec amour pour vous et votre famille"
 
@@ -314,6 +316,26 @@ def test_compounds_in_other_languages(shop: Shop, text: str, title: str, query: 
     index = shop(title, "Tafel", text=text)
     assert index.language in ("nl", "sv")
     assert found(index, query) == [0]
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "query"),
+    [
+        (PORTUGUESE, "Garrafinha verde", "garrafa"),
+        (PORTUGUESE, "Potes verdes", "potinhos"),
+        (PORTUGUESE, "Bloco verde", "bloquinhos"),
+        (ITALIAN, "Vestitino verde", "vestito"),
+        (ITALIAN, "Maglioni verdi", "maglioncini"),
+        (SPANISH, "Mesa verde", "mesita"),
+        (GERMAN, "Lämpchen grün", "lampe"),
+    ],
+)
+def test_small_things_are_found_after_the_word_itself(shop: Shop, text: str, title: str, query: str) -> None:
+    assert found(shop(title, f"{query} viola", "Altro", text=text), query)[:2] == [1, 0]
+
+
+def test_a_diminutive_may_be_a_name_of_its_own(shop: Shop) -> None:
+    assert found(shop("Pantaloni", "Bermuda", text=ITALIAN), "pantaloncini") == [1]
 
 
 def test_the_word_for_a_size_is_none_before_letters(shop: Shop) -> None:

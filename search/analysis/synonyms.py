@@ -113,6 +113,16 @@ def english_words() -> frozenset[str]:
     return frozenset(word for key in shipped_synonyms() for word in key.split())
 
 
+NO_KINDS = frozenset({"gift", "present"})
+"""What may be any thing."""
+
+
+@cache
+def english_heads() -> frozenset[str]:
+    """The keys of the words that end the names for which synonyms ship: kinds of things."""
+    return frozenset(key.rpartition(" ")[2] for key in shipped_synonyms()) - NO_KINDS
+
+
 LEAST_ENGLISH = 0.6
 
 

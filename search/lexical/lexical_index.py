@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import SEPARATOR, VERSION, Field, analyse
 from vitrina.search.analysis.language import STEMS_VERSION, Language, detect_language
-from vitrina.search.analysis.synonyms import Thesaurus, are_english, parse_synonyms
+from vitrina.search.analysis.synonyms import Thesaurus, are_english, english_heads, parse_synonyms
 from vitrina.search.lexical.bm25 import NO_IDS, QueryMatches, Reduced
 from vitrina.search.lexical.expansion import Expansion, QueryExpander, denials
 from vitrina.search.lexical.heads import APART, MODIFIER_WEIGHT, TitleRows, head_of, last_terms, title_rows
@@ -129,6 +129,18 @@ class LexicalIndex:
         words = tuple(analyse(text))
         at = head_of(words, words, self._state.dictionary.language)
         return "" if at is None else words[at]
+
+    def lacks(self, name: str) -> bool:
+        """Whether a name ends in a known kind of thing, and no title has that, or another word for it, as what an item
+        is; a single word, whether no item has it at all. False where heads come first, or kinds are not known."""
+        state = self._state
+        expansion, language = state.expand(name), state.dictionary.language
+        at = head_of(analyse(name), expansion.words, language)
+        if at is None or language.code not in APART or english_heads().isdisjoint(language.keys([expansion.words[at]])):
+            return False
+        if len(expansion.words) == 1:
+            return not len(QueryMatches(expansion, state.postings).best(1))
+        return not len(titled_rows(at, expansion, state).heads)
 
     def corrections(self, text: str) -> dict[str, str]:
         """The catalog's word for each word of a text, folded, that no item has and that is close to that one alone."""

@@ -8,13 +8,17 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrina.search.analysis.analyser import analyse
 from vitrina.search.lexical.bm25 import QueryMatches
+from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.retrieval.catalog_scores import ItemCatalogScores
 from vitrina.search.retrieval.fusion import Scores
 from vitrina.search.retrieval.vector_scores import VectorScores, zero_where_nan
 from vitrina.search.types.calibration import CalibrationFeatures, PageSignal, Signal
 from vitrina.search.types.item import Modality
 from vitrina.search.types.trust import Part
+from vitrina.search.understanding.parsed_query import ParsedQuery
+from vitrina.search.understanding.tokens import TokenRole, spelled_out, tokenize
 
 COSINES: Mapping[Signal, tuple[Modality, Modality]] = {
     Signal.TEXT_TO_IMAGE: ("text", "image"),
@@ -28,6 +32,9 @@ SAID: Mapping[Signal, Signal] = {
     Signal.NO_IMAGE: Signal.NO_IMAGE_SAID,
 }
 """The signals that take the place of others where the item has all words of the query, or its fields meet them."""
+
+MAX_NAME_WORDS = 3
+"""Longer texts describe a thing, and need not name it."""
 
 MAX_DOUBLINGS = 3.0
 """Eight words; a longer text describes one product, whatever its length."""
@@ -67,6 +74,17 @@ def are_unsaid(features: CalibrationFeatures) -> bool:
     """Whether no hit has an image, a word of the query in any form, or a field that meets part of it."""
     has_no_image = features[Signal.NO_IMAGE] + features[Signal.NO_IMAGE_SAID]
     return not (features[Signal.SOME_WORDS].any() or features[Signal.FIELDS].any() or not has_no_image.all())
+
+
+def is_unnamed(parsed: ParsedQuery, lexical: LexicalIndex) -> bool:
+    """Whether a query's text is no more than the name of a thing that no item is called. What is a value of a field is
+    there, whatever titles say."""
+    words = tokenize(spelled_out(parsed.query.text))
+    if not 0 < len(words) <= MAX_NAME_WORDS or any(word.role is not TokenRole.PLAIN for word in words):
+        return False
+    head = lexical.head(parsed.text)
+    is_value = any(head in analyse(each.words) for each in parsed.of_text if not each.is_free)
+    return not is_value and lexical.lacks(parsed.text)
 
 
 def page_signals(

@@ -84,9 +84,12 @@ class PageSignal(StrEnum):
     """How close the query is to the names of what any shop may sell: a plain name expects a closer hit."""
     SAME_NAMES = "same product names"
     """How far the query and the best such hit are close to the same names."""
+    UNNAMED = "no title is called so"
+    """1 for the bare name of a thing that no title has as what an item is: a shop of telescopes and printer paper sells
+    no printer."""
 
 
-PAGE_AGAINST = frozenset({PageSignal.LENGTH, PageSignal.NAMES})
+PAGE_AGAINST = frozenset({PageSignal.LENGTH, PageSignal.NAMES, PageSignal.UNNAMED})
 """The page signals that may tell for or against an answer; more of any other never tells against one."""
 
 PageSignals = Mapping[PageSignal, float]

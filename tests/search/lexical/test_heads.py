@@ -9,8 +9,13 @@ import pytest
 from tests.fakes import FakeEncoder, make_entry, new_catalog
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.language import Language
+from vitrina.search.engine import SearchEngine
+from vitrina.search.index.replica import IndexReplica
 from vitrina.search.lexical.heads import MODIFIER_WEIGHT, head_of
 from vitrina.search.lexical.lexical_index import LexicalIndex
+from vitrina.search.types.answer import Stopwatch
+from vitrina.search.types.calibration import PageSignal
+from vitrina.search.types.query import Query
 
 TITLES = (
     "Leather laptop bag",
@@ -105,3 +110,42 @@ def test_the_head_of_a_query(query: str, language: str, head: str | None) -> Non
     terms = analyse(query)
     at = head_of(terms, terms, Language(language))
     assert (None if at is None else terms[at]) == head
+
+
+@pytest.mark.parametrize(
+    ("name", "is_lacked"),
+    [
+        ("washing machine", True),
+        ("laptop bag", False),
+        ("notebook computer", False),  # a laptop
+        ("leather charger", False),  # a charger, of whatever
+        ("leather sleeve", True),  # rucksacks have one
+        ("grey notion", False),  # not known to be a thing
+        ("sleeve", False),  # a single word that some item has
+        ("sofa", True),
+    ],
+)
+def test_what_no_title_is_called(index: LexicalIndex, name: str, is_lacked: bool) -> None:
+    assert index.lacks(name) is is_lacked
+
+
+@pytest.mark.parametrize(
+    ("query", "is_lacked"),
+    [
+        ("washing machine", 1.0),
+        ("a washing machine", 0.0),  # says more than a name
+        ("washing machine without spinning", 0.0),
+        ("gaming things", 0.0),  # the shop says so itself
+    ],
+)
+def test_a_page_tells_that_no_title_is_called_so(
+    tmp_path: Path, encoder: FakeEncoder, query: str, is_lacked: float
+) -> None:
+    catalog = new_catalog(tmp_path / "catalog.db")
+    version = catalog.open_index_version(encoder.identity, active=True)
+    catalog.commit(version, [make_entry(encoder, title, title, attributes={"type": "Things"}) for title in TITLES])
+    replica = IndexReplica(catalog, encoder.identity, version, tmp_path / "index.snapshot")
+    engine = SearchEngine(catalog, encoder, replica)
+    ranked = engine.retriever.rank(engine.parser.parse(Query(query), Stopwatch()), Stopwatch())
+    assert ranked.page[PageSignal.UNNAMED] == is_lacked
+    catalog.close()

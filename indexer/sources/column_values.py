@@ -48,14 +48,15 @@ def _is_price_name(column: str) -> bool:
 
 
 def key_in(sample: Sample, columns: Sequence[str]) -> str | None:
-    """The first column whose name has a word of a key, and that has another short value in every row; None if there is
-    none, or one row alone. Row numbers, which a program added, come last."""
+    """The first column whose name has a word of a key, and that has another short value in every row but a line of
+    totals; None if there is none, or one row alone. Row numbers, which a program added, come last."""
     words = frozenset(_KEYS.split())
     for column in sorted(columns, key=lambda each: folded(each) in ("index", "unnamed_0")):
         name = folded(column)
         if has_word(name, "words", "sku") or not words.isdisjoint(words_of(name)):
             is_other = has_word(name, "not", "other") or has_word(name, "not", "sku")
-            if (not is_other or name in words) and are_different(sample(), column):
+            filled = [row for row in sample() if not is_blank(row.get(column))]
+            if (not is_other or name in words) and len(sample()) <= len(filled) + 1 and are_different(filled, column):
                 return column
     return None
 

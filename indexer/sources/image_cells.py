@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import csv
 import html
 import re
 from collections.abc import Iterator, Mapping
@@ -98,6 +99,8 @@ def _read_text(text: str, files: ImageFiles, depth: int) -> Iterator[ImageRefere
     text = text.replace("\\/", "/") if "\\/" in text else text  # as PHP writes JSON
     text = html.unescape(text) if "&lt;" in text or "&quot;" in text else text
     literal = parse_literal(text) if text[:1] in ("[", "{", "(", "a") else text
+    if text[:1] == text[-1:] == '"' and len(text) > 1:
+        literal = next(csv.reader([text], skipinitialspace=True), [])  # "a.jpg","b.jpg"
     if not isinstance(literal, str):
         yield from read_image_cells(literal, files, depth + 1)
         return

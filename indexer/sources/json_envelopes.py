@@ -63,6 +63,9 @@ def bulk_action(cells: object) -> Cells | None:
 
 def opened(cells: Cells, depth: int = 0) -> Cells:
     """What stands in an envelope, with the envelope's own key."""
+    alone = next(iter(cells.values()), None) if len(cells) == 1 else None
+    if isinstance(alone, dict) and depth < _MAX_DEPTH and not _TITLES.isdisjoint(map(str.casefold, alone)):
+        return opened(alone, depth + 1)
     if _OPENED.isdisjoint(cells) and not _TITLES.isdisjoint(cells):
         return cells
     current = cells.get("masterData")  # commercetools

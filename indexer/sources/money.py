@@ -186,7 +186,7 @@ def _of_object(value: Mapping[str, object], currency: str | None, decimal_mark: 
     own_currency = next((named[key] for key in ("currency", "currencycode", "pricecurrency") if key in named), None)
     keys = ("centamount", "unitamount", "amount", "value", "finalprice", "discountedprice", "price", "current",
             "saleprice", "sale", "lowprice", "min", "minvalue", "minvariantprice", "minimumprice", "regularprice",
-            "pricerange", "gross", "retail", "regular", "base", "default", "start", "net")  # fmt: skip
+            "pricerange", "gross", "retail", "regular", "base", "default", "raw", "start", "net")  # fmt: skip
     if value and all(str(each).upper() in CODES for each in value):  # {"GBP": 9.5, "EUR": 11}
         by_code = {str(each).upper(): cell for each, cell in value.items()}
         code = currency if currency in by_code else next(iter(by_code))

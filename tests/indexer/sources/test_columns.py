@@ -359,3 +359,10 @@ def test_short_descriptions_over_two_lines_are_titles(tmp_path: Path) -> None:
         write(tmp_path, "list.csv", f'CODIGO;DESCRIPCION;PRECIO\n{rows}A;"Adapter 3 plugs\n110V white";8,44\n')
     )
     assert (records[0].item.title, records[-1].item.title) == ("Cable 0", "Adapter 3 plugs 110V white")
+
+
+def test_a_line_of_totals_without_a_key_leaves_the_key(tmp_path: Path) -> None:
+    records, (total,) = read(
+        write(tmp_path, "list.csv", "Nr.;Artikelbezeichnung;VK\nA-1;Vase;19,90\nA-2;Schale;9,50\n;Summe;29,40\n")
+    )
+    assert ([each.item.sku for each in records], total.reason) == (["A-1", "A-2"], "The row has no sku: Nr. is empty.")

@@ -287,3 +287,8 @@ def test_a_list_that_ends_in_a_separator_and_images_under_another_name(tmp_path:
     )
     records, _ = read(write(tmp_path, "shop.jsonl", lines))
     assert [len(each.images) for each in records] == [1, 1, 0]
+
+
+def test_a_list_in_quotes() -> None:
+    assert paths('"a, b.jpg", "c.jpg"') == ["/shop/a, b.jpg", "/shop/c.jpg"]
+    assert paths('"a.jpg"') == ["/shop/a.jpg"]

@@ -310,3 +310,14 @@ def test_combinations_of_attributes_are_options(tmp_path: Path) -> None:
     item = only(write(tmp_path, "items.json", json.dumps([{**shoe, "variations": forms}]))).item
     assert [dict(each.options) for each in item.variants] == [{"talle": 41}, {"talle": 42}]
     assert item.attributes["marca"] == "Nord"
+
+
+def test_products_under_a_key_each(tmp_path: Path) -> None:
+    products = [
+        {"Product": {"Id": str(n), "Name": "Pan", "Price": {"raw": 39.9, "formatted": "39,90"}}} for n in (7, 8)
+    ]
+    records, _ = read(write(tmp_path, "pans.json", json.dumps(products)))
+    assert [(each.item.sku, each.item.title, each.item.price_cents) for each in records] == [
+        ("7", "Pan", 3990),
+        ("8", "Pan", 3990),
+    ]

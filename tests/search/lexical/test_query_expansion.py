@@ -326,7 +326,7 @@ def test_compounds_in_other_languages(shop: Shop, text: str, title: str, query: 
         (PORTUGUESE, "Bloco verde", "bloquinhos"),
         (ITALIAN, "Vestitino verde", "vestito"),
         (ITALIAN, "Maglioni verdi", "maglioncini"),
-        (SPANISH, "Mesa verde", "mesita"),
+        (SPANISH, "Botella verde", "botellita"),
         (GERMAN, "Lämpchen grün", "lampe"),
     ],
 )

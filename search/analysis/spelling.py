@@ -62,20 +62,94 @@ or print and printed."""
 AMERICAN: Mapping[str, str] = MappingProxyType(
     {
         "aluminum": "aluminium",
+        "analog": "analogue",
+        "anesthetic": "anaesthetic",
+        "armor": "armour",
+        "armored": "armoured",
+        "ax": "axe",
+        "barreled": "barrelled",
+        "caliber": "calibre",
+        "canceled": "cancelled",
+        "canceling": "cancelling",
+        "catalog": "catalogue",
+        "center": "centre",
+        "chili": "chilli",
+        "chiseled": "chiselled",
         "color": "colour",
         "colored": "coloured",
+        "colorful": "colourful",
+        "coloring": "colouring",
+        "colorless": "colourless",
+        "cozy": "cosy",
+        "defense": "defence",
+        "diarrhea": "diarrhoea",
+        "discolored": "discoloured",
+        "disk": "disc",
+        "donut": "doughnut",
+        "draft": "draught",
+        "drafty": "draughty",
+        "enameled": "enamelled",
+        "esthetic": "aesthetic",
+        "favor": "favour",
+        "favorite": "favourite",
         "fiber": "fibre",
         "flavor": "flavour",
+        "flavored": "flavoured",
+        "flavorful": "flavourful",
+        "flavoring": "flavouring",
+        "flavorless": "flavourless",
         "gray": "grey",
+        "harbor": "harbour",
+        "hemorrhoid": "haemorrhoid",
+        "honor": "honour",
+        "humor": "humour",
+        "jeweled": "jewelled",
+        "jeweler": "jeweller",
         "jewelry": "jewellery",
-        "moisturizer": "moisturiser",
+        "karat": "carat",
+        "labeler": "labeller",
+        "labor": "labour",
+        "leveler": "leveller",
+        "leveling": "levelling",
+        "license": "licence",
+        "luster": "lustre",
+        "marvelous": "marvellous",
+        "modeling": "modelling",
+        "mold": "mould",
+        "molding": "moulding",
         "multicolor": "multicolour",
         "multicolored": "multicoloured",
+        "mustache": "moustache",
+        "neighbor": "neighbour",
+        "odor": "odour",
+        "omelet": "omelette",
+        "orthopedic": "orthopaedic",
         "pajama": "pyjama",
+        "paneled": "panelled",
+        "paneling": "panelling",
+        "parlor": "parlour",
+        "pediatric": "paediatric",
+        "plow": "plough",
+        "racquet": "racket",
+        "rumor": "rumour",
+        "savory": "savoury",
+        "skillful": "skilful",
+        "somber": "sombre",
+        "sulfate": "sulphate",
+        "sulfur": "sulphur",
+        "theater": "theatre",
+        "tire": "tyre",
+        "traveler": "traveller",
+        "traveling": "travelling",
+        "vapor": "vapour",
+        "woolen": "woollen",
         "yogurt": "yoghurt",
     }
 )
 """American spellings, by their stem, as British ones."""
+
+IZE = re.compile(r"(?<=[a-z]{2}[a-rt-z])iz(?=(?:e|er|ed|ing|ation)$)")
+"""What is ``is`` in British spelling, as in ``fertilizer``, but not in ``oversize``."""
 
 PLURALS = frozenset({"briefs", "flats", "glasses", "shorts", "tights"})
 """Words that mean something else in the singular: a short dress is not a pair of shorts."""
@@ -122,7 +196,7 @@ def stem(word: str) -> str:
     if not word.isascii():
         word = "".join(part for part in unicodedata.normalize("NFKD", word) if not "\u0300" <= part <= "\u036f")
     one = singular(word.removesuffix("'s").replace("'", ""))
-    return AMERICAN.get(one, one)
+    return AMERICAN.get(one) or IZE.sub("is", one)
 
 
 def singular(word: str) -> str:

@@ -29,6 +29,11 @@ from vitrina.search.analysis.spelling import key, split
         ("Perfume and Body Mist", "perfume & body mists"),
         ("Grey", "gray", "GRAY"),
         ("Jewellery", "jewelry"),
+        ("Fertilisers", "fertilizer"),
+        ("personalized", "personalised"),
+        ("Noise cancelling", "noise canceling"),
+        ("Tyres", "tire"),
+        ("oversize", "over size"),
         ("Crème brûlée", "creme brulee"),
         ("L'Oréal", "loreal", "L’OREAL"),
         ("Levi's", "levis", "levi"),
@@ -42,7 +47,15 @@ def test_spellings_of_one_name(spellings: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("short", "shorts"), ("glass", "glasses"), ("flat", "flats"), ("dress", "dre"), ("bus", "bu"), ("xs", "x")],
+    [
+        ("short", "shorts"),
+        ("glass", "glasses"),
+        ("flat", "flats"),
+        ("dress", "dre"),
+        ("bus", "bu"),
+        ("xs", "x"),
+        ("prize", "prise"),
+    ],
 )
 def test_different_names(one: str, other: str) -> None:
     assert key(split(one)) != key(split(other))

@@ -325,7 +325,7 @@ def _without_number_of_pandas(name: str, known: Collection[str]) -> str:
 
 
 def _numbered(columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The columns that hold one value each of a list, by its name: two at least, numbered from 0 or 1."""
+    """The columns of one value each of a list, by its name: two at least, numbered from 0 or 1, or one ``[0]``."""
     found: dict[str, dict[int, str]] = {}
     for column in columns:
         if match := _NUMBERED.fullmatch(column):
@@ -333,7 +333,7 @@ def _numbered(columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return {
         name: tuple(each for _, each in sorted(members.items()))
         for name, members in found.items()
-        if len(members) > 1 and min(members) <= 1 and name not in columns
+        if (len(members) > 1 or members.get(0, "").endswith("[0]")) and min(members) <= 1 and name not in columns
     }
 
 

@@ -450,3 +450,8 @@ def test_quotes_behind_backslashes_in_cells_that_close_as_they_should(tmp_path: 
     table = '"id","name","image"\n"1","Mug",\\N\n"2","Blue \\"x\\" mug","a.jpg"\n'
     records, _ = read(write(tmp_path, "mysql.csv", table))
     assert [(each.item.title, len(each.images)) for each in records] == [("Mug", 0), ('Blue "x" mug', 1)]
+
+
+def test_a_list_of_one_column_is_named_without_its_number(tmp_path: Path) -> None:
+    item = only(write(tmp_path, "feed.csv", "id,title,style[0],size.0\nA,Tee,Bodycon,M\n")).item
+    assert item.attributes == {"style": ("Bodycon",), "size.0": "M"}

@@ -16,7 +16,7 @@ from vitrina.search.analysis.language import STEMS_VERSION, Language, detect_lan
 from vitrina.search.analysis.synonyms import Thesaurus, are_english, english_heads, parse_synonyms
 from vitrina.search.lexical.bm25 import NO_IDS, QueryMatches, Reduced
 from vitrina.search.lexical.expansion import Expansion, QueryExpander, denials
-from vitrina.search.lexical.heads import APART, MODIFIER_WEIGHT, TitleRows, head_of, last_terms, title_rows
+from vitrina.search.lexical.heads import APART, TitleRows, head_of, last_terms, modifier_weight, title_rows
 from vitrina.search.lexical.postings import NO_POSTINGS, Postings, restored_postings, updated
 from vitrina.search.lexical.segment import N_FIELDS, Segment, TermStream
 from vitrina.search.lexical.term_dictionary import TermDictionary
@@ -218,7 +218,7 @@ def as_modifier(text: str, expansion: Expansion, state: LexicalState) -> Reduced
     if at is None:
         return None
     rows = titled_rows(at, expansion, state)
-    return Reduced(at, rows.modifiers if len(rows.heads) else NO_IDS, MODIFIER_WEIGHT)
+    return Reduced(at, rows.modifiers if len(rows.heads) else NO_IDS, modifier_weight(state.dictionary.language))
 
 
 def titled_rows(at: int, expansion: Expansion, state: LexicalState) -> TitleRows:

@@ -11,7 +11,7 @@ from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.language import Language
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
-from vitrina.search.lexical.heads import MODIFIER_WEIGHT, head_of
+from vitrina.search.lexical.heads import AFTER_HEAD_WEIGHT, MODIFIER_WEIGHT, head_of
 from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.types.answer import Stopwatch
 from vitrina.search.types.calibration import PageSignal
@@ -73,6 +73,9 @@ def test_a_query_for_the_other_thing_finds_it_whole(index: LexicalIndex) -> None
         ("fr", "Guitare classique noire", "Housse pour guitare", "guitare"),
         ("nl", "Ronde spiegel", "Kaptafel met spiegel", "spiegel"),
         ("pl", "Buty sportowe", "Pasta do butów", "buty"),
+        ("it", "Portafoglio donna", "Gonna a portafoglio", "portafoglio"),
+        ("pt", "Berço portátil", "Colchão berço", "berço"),
+        ("pt", "Perfume", "Creme sem perfume", "perfume"),
     ],
 )
 def test_what_is_for_a_thing_in_other_languages(
@@ -83,7 +86,8 @@ def test_what_is_for_a_thing_in_other_languages(
     entries = [make_entry(encoder, title, title) for title in (other, thing)]
     catalog.commit(catalog.open_index_version(encoder.identity, active=True), entries)
     held = shares(LexicalIndex(catalog), query)
-    assert held[other] == pytest.approx(MODIFIER_WEIGHT * (0.7 if language == "pl" else 1))
+    weight = MODIFIER_WEIGHT if language == "nl" else AFTER_HEAD_WEIGHT
+    assert held[other] == pytest.approx(weight * (0.7 if language == "pl" else 1))
     assert held[thing] == 1.0
 
 

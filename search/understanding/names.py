@@ -115,6 +115,23 @@ COVERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "bags": ("handbags", "backpacks", "clutches", "rucksacks"),
         "jewellery": ("earrings", "rings", "necklace and chains", "bracelets", "bangles", "pendants"),
         "fruits": ("apples", "pears", "melons", "bananas"),
+        "metal": (
+            "steel",
+            "stainless steel",
+            "iron",
+            "cast iron",
+            "aluminium",
+            "brass",
+            "copper",
+            "zinc",
+            "galvanised",
+        ),
+        "wood": ("oak", "pine", "beech", "walnut", "teak", "birch", "acacia", "mahogany", "bamboo", "plywood", "mdf"),
+        "stone": ("marble", "granite", "slate", "sandstone", "limestone"),
+        "plastic": ("polypropylene", "acrylic", "pvc", "polycarbonate", "polyethylene", "melamine"),
+        "leather": ("suede", "nubuck", "nappa"),
+        "wool": ("merino", "cashmere", "lambswool", "alpaca"),
+        "ceramic": ("porcelain", "stoneware", "earthenware", "terracotta"),
     }
 )
 """Words that mean several kinds of thing, each of which is one: a shopper who asks for kids' shoes accepts boys'."""
@@ -233,13 +250,15 @@ def parts(value: str) -> list[str]:
 
 
 def kinds(part: str) -> Iterator[str]:
-    """The kind of thing that the last word names, and its synonyms: Rain Trousers are pants. A word joined by a hyphen
-    names none: a T-shirt is not a shirt. Nor does a unit: 8 inches are no kind of inch."""
+    """The kind of thing that the last word names, its synonyms and wider names: Rain Trousers are pants, solid oak is
+    wood. A word joined by a hyphen names none: a T-shirt is not a shirt. Nor does a unit: 8 inches are no kind of
+    inch."""
     last = LEVEL.split(part)[-1]
     noun = key(split(last))
     if "-" not in last and noun not in EMPTY_NOUNS and not isinstance(measured(split(part))[-1], Measure):
         yield noun
         yield from OTHER_NAMES.get(noun, ())
+        yield from COVERING_NAMES.get(noun, ())
 
 
 MOST_ENDING = 3

@@ -58,6 +58,14 @@ def test_a_proper_name_goes_by_the_whole_of_it_only() -> None:
     assert not is_proper("colour")
 
 
+@pytest.mark.parametrize(
+    ("value", "material"),
+    [("Oak", "wood"), ("solid oak", "wood"), ("Galvanised steel", "metal"), ("Suede", "leather"), ("Merino", "wool")],
+)
+def test_a_material_is_of_a_kind(value: str, material: str) -> None:
+    assert names_of(value)[material] is MatchType.NARROWER
+
+
 def test_the_tables_say_nothing_twice() -> None:
     for table in (SYNONYMS, COVERS):
         for kind, others in table.items():

@@ -209,7 +209,8 @@ def _with_join(
     free = [column for column in names if column not in used and folded(column) not in join.column]
     differing = [column for column in free if _differs(column, groups)]
     counted = free if join.by == "parent" else differing  # what a product's own row does not say, its variants' do
-    options = tuple(folded(column) for column in counted if has_word(folded(column), "words", "option"))
+    paired = {each.value.format(n=n) for each in PAIRS for n in range(1, 10) if each.name.format(n=n) in _folded(names)}
+    options = tuple(each for each in _folded(counted) if has_word(each, "words", "option") and each not in paired)
     own = [column for column in fields["sku"] if folded(column) not in join.column]
     are_own = own[:1] == [*fields["sku"][:1]] and not any(_repeats(own[0], group) for group in groups)
     skus = own[:1] if are_own else [*_other_keys(differing, rows), *own][:1]

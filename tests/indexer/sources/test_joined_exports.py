@@ -256,3 +256,44 @@ def test_a_configurable_product_of_0_costs_what_its_variants_do(tmp_path: Path) 
     )
     ring = only(write(tmp_path, "catalog_product.csv", table)).item
     assert [(each.sku, each.price_cents) for each in ring.variants] == [("R-6", 12000), ("R-7", 12000)]
+
+
+LOYVERSE = """\
+Handle,SKU,Name,Category,Description,Sold by weight,Option 1 name,Option 1 value,Option 2 name,Option 2 value,Cost,Barcode,Track stock,Available for sale [Main],Price [Main],In stock [Main],"Tax - ""VAT"" (15%)"
+tee,10001,T-shirt,Clothes,<p>Cotton</p>,N,Size,S,Color,Red,4.00,,Y,Y,12.00,5,Y
+tee,10002,,,,,,M,,Red,4.00,,Y,Y,12.00,5,
+tee,10003,,,,,,M,,Blue,4.00,,Y,Y,13.00,5,
+mug,10004,Mug,Home,,N,,,,,1.00,5449000000996,Y,Y,variable,12,Y
+"""
+
+
+@pytest.mark.parametrize("weighed", ["Sold by weight", "Weighed"])
+def test_options_are_named_by_a_products_first_row(tmp_path: Path, weighed: str) -> None:
+    (tee, mug), _ = read(write(tmp_path, "items.csv", LOYVERSE.replace("Sold by weight", weighed)))
+    assert forms(tee.item) == [
+        ("10001", {"size": "S", "color": "Red"}, 1200),
+        ("10002", {"size": "M", "color": "Red"}, 1200),
+        ("10003", {"size": "M", "color": "Blue"}, 1300),
+    ]
+    assert (mug.item.title, mug.item.price_cents) == ("Mug", None)
+    if weighed == "Sold by weight":
+        assert tee.item.attributes == {"category": "Clothes", "size": ("S", "M"), "color": ("Red", "Blue")}
+        assert not mug.problems
+
+
+def test_sumup_items_name_the_options_of_the_rows_below(tmp_path: Path) -> None:
+    table = """\
+Item name,Variations,Option set 1,Option 1,Option set 2,Option 2,Is variation visible? (Yes/No),Price,On sale in Online Store?,Regular price (before sale),Tax rate (%),SKU,Description (Online Store and Invoices only),Category,Image 1,Image 2,Item id (Do not change),Variant id (Do not change)
+Candle,,Size,,,,,,,,20,,Soy wax,Home,https://x.com/1.jpg,,1111,
+,Small,,Small,,,Yes,12.00,No,,20,C-S,,,,,1111,a1
+,Large,,Large,,,Yes,15.00,Yes,18.00,20,,,,,,1111,a2
+Mug,,,,,,Yes,9.50,No,,20,MUG,White mug,Home,https://x.com/2.jpg,,2222,b1
+"""
+    (candle, mug), _ = read(write(tmp_path, "sumup.csv", table))
+    assert forms(candle.item) == [("C-S", {"size": "Small"}, 1200), ("a2", {"size": "Large"}, 1500)]
+    assert (candle.item.sku, candle.item.description, len(candle.images)) == ("1111", "Soy wax", 1)
+    assert (mug.item.title, mug.item.price_cents, mug.item.attributes) == (
+        "Mug",
+        950,
+        {"sku": "MUG", "category": "Home"},
+    )

@@ -21,6 +21,11 @@ PHRASE_WEIGHT = 0.8
 """The same of a synonym of several words, which seldom have more than one meaning together: secateurs are more of an
 answer to "pruning shears" than other shears are. Of 0.5, 0.65 and 0.8 the best in ten shops."""
 
+SHOP_WORD_WEIGHT = 0.85
+NARROWER_SHOP_WORD_WEIGHT = 0.6
+"""The same in other languages, whose lists are of shops' words alone. In an Italian and a Brazilian shop (175 queries
+held out, first hits right): .83 with the weights of English, .86 with 0.8 and 0.55, .87 with 0.9 and 0.65."""
+
 OWN_WEIGHT = 0.9
 """The same of a shop's own synonyms: almost as much as the word itself."""
 
@@ -173,7 +178,10 @@ class Thesaurus:
             return own
         if meaning := self._words.meaning(words):
             same_words = (each for each in meaning.same if self.key(self._words.without_stop_words(each)) != key)
-            weighted = (dict.fromkeys(same_words, SYNONYM_WEIGHT), dict.fromkeys(meaning.narrower, NARROWER_WEIGHT))
+            weighted = (
+                dict.fromkeys(meaning.narrower, NARROWER_SHOP_WORD_WEIGHT),
+                dict.fromkeys(same_words, SHOP_WORD_WEIGHT),
+            )
             return (*own, *(Synonym(phrase, weight) for each in weighted for phrase, weight in each.items()))
         same, _, narrower = self._known(key).partition("\t")
         weight = PHRASE_WEIGHT if len(words) > 1 else SYNONYM_WEIGHT

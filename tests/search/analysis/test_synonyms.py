@@ -8,8 +8,9 @@ from vitrina.search.analysis.language import Language
 from vitrina.search.analysis.shop_words import LANGUAGES, shop_words, table
 from vitrina.search.analysis.synonyms import (
     MAX_SYNONYM_WORDS,
-    NARROWER_WEIGHT,
+    NARROWER_SHOP_WORD_WEIGHT,
     PHRASE_WEIGHT,
+    SHOP_WORD_WEIGHT,
     SYNONYM_WEIGHT,
     Synonym,
     SynonymRule,
@@ -58,15 +59,15 @@ def test_what_ships_for_english() -> None:
 @pytest.mark.parametrize(
     ("language", "words", "synonym", "weight"),
     [
-        ("de", "handys", "smartphone", SYNONYM_WEIGHT),
-        ("es", "zapatillas casa", "pantuflas", SYNONYM_WEIGHT),
-        ("fr", "canapés", "divan", SYNONYM_WEIGHT),
-        ("it", "scarpe ginnastica", "sneakers", SYNONYM_WEIGHT),
-        ("it", "giacche", "blazer", NARROWER_WEIGHT),
-        ("nl", "zetel", "bank", SYNONYM_WEIGHT),
-        ("pl", "staniki", "biustonosz", SYNONYM_WEIGHT),
-        ("pt", "berços", "moisés", SYNONYM_WEIGHT),
-        ("pt", "sapato", "sandálias", NARROWER_WEIGHT),
+        ("de", "handys", "smartphone", SHOP_WORD_WEIGHT),
+        ("es", "zapatillas casa", "pantuflas", SHOP_WORD_WEIGHT),
+        ("fr", "canapés", "divan", SHOP_WORD_WEIGHT),
+        ("it", "scarpe ginnastica", "sneakers", SHOP_WORD_WEIGHT),
+        ("it", "giacche", "blazer", NARROWER_SHOP_WORD_WEIGHT),
+        ("nl", "zetel", "bank", SHOP_WORD_WEIGHT),
+        ("pl", "staniki", "biustonosz", SHOP_WORD_WEIGHT),
+        ("pt", "berços", "moisés", SHOP_WORD_WEIGHT),
+        ("pt", "sapato", "sandálias", NARROWER_SHOP_WORD_WEIGHT),
     ],
 )
 def test_what_ships_for_other_languages(language: str, words: str, synonym: str, weight: float) -> None:

@@ -23,7 +23,7 @@ from vitrina.search.types.filters import AnyOf, facet_value
 from vitrina.search.types.query import WINDOW, Query, Weights
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.types.trust import Part
-from vitrina.search.understanding.catalog_attributes import is_open
+from vitrina.search.understanding.catalog_attributes import is_open, is_property
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
 MAX_HELD = 3
@@ -172,11 +172,11 @@ class AttributeScores:
         return np.asarray(self.is_kind & ~self.is_purpose & ~(self.may_modify & is_of_others))
 
     def mispriced(self, facets: FacetIndex, item_ids: NDArray[np.int64], met: Scores) -> NDArray[np.bool_]:
-        """Which of ``item_ids`` have a price, or an amount, and none within a bound that is set to it, by how far they
-        have ``met`` what is wanted; shape (n,)."""
+        """Which of ``item_ids`` have a price, or an amount, and none within a bound that is set to it, or say no to a
+        property asked for, by how far they have ``met`` what is wanted; shape (n,)."""
         out = np.zeros(len(item_ids), np.bool_)
         for column, each in enumerate(self.wanted):
-            if each.bounds is not None or is_bound(each.words):
+            if each.bounds is not None or is_bound(each.words) or is_property(each.field, each.values):
                 out |= facets.having(each.field, None, item_ids) & (met[:, column] == 0)
         return out
 

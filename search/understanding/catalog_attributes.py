@@ -84,6 +84,12 @@ TRUE_OR_FALSE = YES | frozenset(
 """Values of fields that only say whether: ``waterproof: Yes``."""
 
 
+OF_SHOPS = frozenset(
+    {"new", "sale", "featured", "bestseller", "popular", "gift", "stock", "active", "online", "visible"}
+)
+"""What a field says yes or no to on a shop's behalf, and not of the thing: new shoes may have long been there."""
+
+
 @dataclass(frozen=True, slots=True)
 class AttributeMatch:
     """The attribute that words match: a field, and the values that satisfy them, values that the words name first.
@@ -232,6 +238,12 @@ def measures_of(values: Iterable[str], unit: str) -> Iterator[tuple[str, Measure
 def is_open(field: str) -> bool:
     """Whether a field is an open list of words, judged by its own name: an item without the tag ``sofa`` may be one."""
     return any(key([word]) in OPEN_NAMES for word in split(field)[-1:])
+
+
+def is_property(field: str, values: Iterable[str]) -> bool:
+    """Whether values say yes to what a thing is or can do, and not the shop with it: ``dishwasher_safe: yes``."""
+    said = {facet_value(value) for value in values}
+    return bool(said) and said <= YES and OF_SHOPS.isdisjoint(split(field))
 
 
 def is_of_others(field: str) -> bool:

@@ -368,6 +368,25 @@ def test_what_a_title_calls_all_that_is_asked_for_is_of_that_kind_whatever_its_f
     engine.catalog.close()
 
 
+def test_what_says_no_to_a_property_asked_for_comes_after_what_says_yes(tmp_path: Path, encoder: FakeEncoder) -> None:
+    engine = opened(tmp_path, encoder)
+    told = {"yes": "", "no": "Not for induction.", "silent": ""}
+    rows = [
+        make_entry(encoder, said, "Pan", description=text, attributes={} if said == "silent" else {"induction": said})
+        for said, text in told.items()
+    ]
+    rows.append(make_entry(encoder, "old", "Pan", attributes={"is_new": "no"}))
+    rows.append(make_entry(encoder, "new", "Pot", attributes={"is_new": "yes"}))
+    engine.catalog.commit(engine.replica.version_id, rows)
+    engine.replica.catch_up()
+    assert engine.search(Query("induction pan")).hits[0].item.sku == "yes"
+    found = engine.retriever.rank(engine.parser.parse(Query("induction pan"), Stopwatch()), Stopwatch())
+    assert skus(engine, found.item_ids[found.unwanted].tolist()) == ["no"]
+    found = engine.retriever.rank(engine.parser.parse(Query("new pan"), Stopwatch()), Stopwatch())
+    assert not found.unwanted.any(), "whether it is new is the shop's to say"
+    engine.catalog.close()
+
+
 @pytest.mark.parametrize(("query", "best"), [("watch for swimming", "watch"), ("swimming", "cap")])
 def test_a_department_beside_a_head_is_no_kind(tmp_path: Path, encoder: FakeEncoder, query: str, best: str) -> None:
     engine = opened(tmp_path, encoder)

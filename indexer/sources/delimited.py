@@ -337,7 +337,7 @@ def _numbered(columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
     }
 
 
-_NUMBERED = re.compile(r"(.*[^\W\d]) ?(?:\[(\d{1,3})\]|[/.](\d{1,3}))")
+_NUMBERED = re.compile(r"(?!(?i:.*option.?(?:name|value|type|choice)))(.*[^\W\d]) ?(?:\[(\d{1,3})\]|[/.](\d{1,3}))")
 
 
 def _skip(file: TextIO, n_lines: int) -> None:

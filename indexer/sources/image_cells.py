@@ -36,7 +36,7 @@ _HOST = re.compile(
 )
 """An address without its scheme: a host, and a path on it."""
 
-_OF_WIX = re.compile(r"[0-9a-f]{6}_[0-9a-f]{32}(?:~mv2\w*)?\.\w{3,4}")
+_OF_WIX = re.compile(r"(?:wix:image://v1/)?([0-9a-f]{6}_[0-9a-f]{32}(?:~mv2\w*)?\.\w{3,4})(?:/[^/]*)?")
 """A file that a shop at Wix keeps there, named without its address."""
 
 _SIZE = re.compile(r"(large|big|full|original|zoom|hi_?res)|(small|thumb|tiny|mini|icon)|medium", re.IGNORECASE)
@@ -203,8 +203,8 @@ def _reference(text: str, files: ImageFiles) -> ImageReference:
         return ImageReference(url=f"https://{text}")
     if _HOST.match(text) and not files.exists(text):
         return ImageReference(url=f"https://{text}")
-    if _OF_WIX.fullmatch(text) and not files.exists(text):
-        return ImageReference(url=f"https://static.wixstatic.com/media/{text}")
+    if (wix := _OF_WIX.fullmatch(text)) and not files.exists(text):
+        return ImageReference(url=f"https://static.wixstatic.com/media/{wix[1]}")
     scheme = _SCHEME.match(text)
     if scheme is None and len(text) > _MIN_BASE64_CHARS and text.startswith(_BASE64_STARTS):
         return ImageReference(data=_inline(f"data:;base64,{text}"))

@@ -447,3 +447,26 @@ def test_wix_names_its_files_without_addresses(tmp_path: Path) -> None:
     record = only(write(tmp_path, "catalog_products.csv", table))
     assert urls(record)[0] == f"https://static.wixstatic.com/media/{image}"
     assert (len(record.images), record.item.attributes["color"]) == (2, ("Red", "Cream"))
+    cell = f"wix:image://v1/{image}/file.jpg#originWidth=900&originHeight=700"
+    inner = f"handle,fieldType,name,media,price\nP,PRODUCT,Collar,{cell},20\n"
+    assert urls(only(write(tmp_path, "inner.csv", inner))) == [f"https://static.wixstatic.com/media/{image}"]
+
+
+@pytest.mark.parametrize("number", ["{}", "[{}]"])
+def test_wixs_new_export_has_rows_of_media(tmp_path: Path, number: str) -> None:
+    numbered = [f"productOption{part}{number.format(n)}" for n in (1, 2, 3) for part in ("Name", "Type", "Choices")]
+    table = f"""\
+handle,fieldType,name,visible,plainDescription,media,mediaAltText,brand,price,strikethroughPrice,inventory,preOrderEnabled,sku,{",".join(numbered)}
+tee,PRODUCT,Tee,TRUE,<p>A tee</p>,https://x.com/a.jpg,Front,Acme,85.00,100.00,,,,Size,TEXT_CHOICES,S;M,Color,SWATCH_CHOICES,#000000:Black
+tee,VARIANT,,TRUE,,,,,85.00,100.00,IN_STOCK,FALSE,T-S,,,S,,,#000000:Black
+tee,VARIANT,,TRUE,,,,,90.00,100.00,IN_STOCK,FALSE,T-M,,,M,,,#000000:Black
+tee,MEDIA,,,,https://x.com/b.jpg,Back
+cap,PRODUCT,Cap,TRUE,Cap,https://x.com/c.jpg,,Acme,20.00,,8,FALSE,CAP-1
+"""
+    (tee, cap), _ = read(write(tmp_path, "catalog_products.csv", table))
+    assert [(each.sku, dict(each.options), each.price_cents) for each in tee.item.variants] == [
+        ("T-S", {"size": "S", "color": "Black"}, 8500),
+        ("T-M", {"size": "M", "color": "Black"}, 9000),
+    ]
+    assert (tee.item.sku, tee.item.title, urls(tee)) == ("tee", "Tee", ["https://x.com/a.jpg", "https://x.com/b.jpg"])
+    assert (cap.item.sku, cap.item.attributes) == ("CAP-1", {"brand": "Acme"})

@@ -63,9 +63,10 @@ class LexicalMatches:
 
 @dataclass(frozen=True, slots=True)
 class WordScores:
-    """What items hold of one word: their rows, ascending, and before weighting by its rarity their scores, and the
-    weights by which they hold it; all of shape (n,). ``n_holding`` items hold the word itself or, where none does,
-    something like it; ``highest`` is the best score, and ``positions`` are those of the rows."""
+    """What items hold of one word: their rows, ascending, shape (n,), and before weighting by its rarity their scores,
+    and the weights by which they hold it; both of shape (n + 1,), the last 0, for rows that are not there.
+    ``n_holding`` items hold the word itself or, where none does, something like it; ``highest`` is the best score, and
+    ``positions`` are those of the rows."""
 
     rows: NDArray[np.int64]
     scores: Weights
@@ -82,11 +83,12 @@ class WordScores:
     def at(self, rows: NDArray[np.int64]) -> tuple[Weights, Weights]:
         """The scores of some rows, and the weights by which they hold the word; both of shape (n,), 0 where they do
         not."""
-        if not len(self.rows):
-            return np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
         at = self.positions.of(rows)
-        is_held = at >= 0
-        return np.where(is_held, self.scores[at], np.float32(0)), np.where(is_held, self.held[at], np.float32(0))
+        return self.scores[at], self.held[at]
+
+    def scores_at(self, rows: NDArray[np.int64]) -> Weights:
+        """The scores of some rows alone."""
+        return self.scores[self.positions.of(rows)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,9 @@ class QueryMatches:
         self._scores = [word_scores(each, postings) for each in self._alternatives]
         if reduced is not None:
             word = self._scores[reduced.word]
-            self._scores[reduced.word] = replace(word, scores=word.scores * reduced.weights(word.rows))
+            scores = word.scores.copy()
+            scores[:-1] *= reduced.weights(word.rows)
+            self._scores[reduced.word] = replace(word, scores=scores)
         self._idfs = [inverse_document_frequency(each.n_holding, postings.n_items) for each in self._scores]
         self._idf = sum(self._idfs) or 1.0
 
@@ -178,9 +182,9 @@ class QueryMatches:
                 at = np.searchsorted(rows, word.rows)
                 is_among = at < len(rows)
                 is_among[is_among] = rows[at[is_among]] == word.rows[is_among]
-                bm25[at[is_among]] += np.float32(idf) * word.scores[is_among]
+                bm25[at[is_among]] += np.float32(idf) * word.scores[:-1][is_among]
             else:
-                bm25 += np.float32(idf) * word.at(rows)[0]
+                bm25 += np.float32(idf) * word.scores_at(rows)
         return bm25
 
     def _best_of(self, rows: NDArray[np.int64], bm25: Weights, limit: int) -> BestRows:
@@ -284,6 +288,7 @@ def computed_scores(alternatives: Sequence[Alternative], postings: Postings) -> 
         scores[at] = np.maximum(scores[at], weight * saturated(where.frequencies, lengths[at]))
         held[at] = np.maximum(held[at], weight)
     highest = float(scores.max(initial=0.0))
+    scores, held = np.append(scores, np.float32(0)), np.append(held, np.float32(0))
     return WordScores(rows, scores, held, n_same or len(rows), highest, IdPositions(rows))
 
 

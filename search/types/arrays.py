@@ -23,7 +23,7 @@ def distinct(ids: NDArray[IntegerT]) -> NDArray[IntegerT]:
 
 
 SPREAD = 64
-"""Ids of which at least one in so many is there are looked up in a bitmap, at 12 bytes each at most."""
+"""Ids of which at least one in so many is there are looked up in a bitmap, at 16 bytes each at most."""
 
 
 class IdPositions:
@@ -34,14 +34,14 @@ class IdPositions:
     def __init__(self, ids: NDArray[np.int64]) -> None:
         self._ids = ids
         self._first = int(ids[0]) if len(ids) else 0
-        self._span = int(ids[-1]) - self._first + 1 if len(ids) else 0
+        span = int(ids[-1]) - self._first + 1 if len(ids) else 0
         self._bits = np.empty(0, np.uint64)
-        if self._span <= SPREAD * len(ids):
-            flags = np.zeros(-(-self._span // 64) * 64, np.bool_)
+        if span <= SPREAD * len(ids):
+            flags = np.zeros((span // 64 + 2) * 64, np.bool_)  # the last 64 are of ids outside
             flags[ids - self._first] = True
             self._bits = np.packbits(flags, bitorder="little").view("<u8")
         n_bits = np.bitwise_count(self._bits)
-        self._before = np.cumsum(n_bits, dtype=np.int32) - n_bits
+        self._before = np.cumsum(n_bits, dtype=np.int64) - n_bits
 
     @property
     def nbytes(self) -> int:
@@ -50,17 +50,17 @@ class IdPositions:
 
     def of(self, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
         """The positions of some ids, shape (n,); -1 for one that is not there."""
+        if not len(self._ids):
+            return np.full(len(wanted), -1)
         if not len(self._bits):
             at = np.minimum(np.searchsorted(self._ids, wanted), len(self._ids) - 1)
-            return np.where(self._ids[at] == wanted, at, -1) if len(self._ids) else np.full(len(wanted), -1)
+            return np.where(self._ids[at] == wanted, at, -1)
         offsets = wanted - self._first
-        is_inside = (offsets >= 0) & (offsets < self._span)
-        offsets = np.where(is_inside, offsets, 0)
-        at = offsets >> 6
+        at = np.clip(offsets >> 6, -1, len(self._bits) - 1)
         bits = self._bits[at]
         bit = np.uint64(1) << (offsets & 63).astype(np.uint64)
         positions = self._before[at] + np.bitwise_count(bits & (bit - np.uint64(1)))
-        return np.where(is_inside & ((bits & bit) != 0), positions, -1).astype(np.int64)
+        return np.where(bits & bit, positions, -1)
 
 
 def part_of(arrays: Arrays, prefix: str) -> dict[str, NDArray[Any]]:

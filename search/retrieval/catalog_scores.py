@@ -261,11 +261,11 @@ def attribute_scores(
     head = asked[:1] if lexical.language in HEAD_FIRST else asked[-1:]
     may_modify = np.array([each not in head for each in wanted], np.bool_)
     if lexical.language in HEAD_FIRST:
-        is_purpose = may_modify & (bool(head) and is_held_head(lexical, head[0]))
+        is_purpose = may_modify & (may_modify.any() and bool(head) and is_held_head(lexical, head[0]))
     else:
         word = lexical.head(parsed.text)
-        is_held = bool(word) and len(lexical.match(word).best(1)) > 0
-        is_purpose = np.array([is_held and is_beside(each, word) for each in wanted], np.bool_)
+        is_purpose = np.array([bool(word) and is_beside(each, word) for each in wanted], np.bool_)
+        is_purpose &= is_purpose.any() and is_held(lexical, word)
     return AttributeScores(
         wanted=wanted,
         is_kind=is_kind & is_filled,
@@ -289,7 +289,12 @@ def is_beside(requirement: Requirement, head: str) -> bool:
 def is_held_head(lexical: LexicalIndex, requirement: Requirement) -> bool:
     """Whether a requirement is a word that may name a thing and that some item holds, and no value of a field."""
     is_thing = requirement.is_free and may_name_a_thing(requirement.words.partition(" ")[0])
-    return is_thing and len(lexical.match(requirement.words).best(1)) > 0
+    return is_thing and is_held(lexical, requirement.words)
+
+
+def is_held(lexical: LexicalIndex, words: str) -> bool:
+    """Whether some item holds one of these words, in any form."""
+    return len(lexical.match(words).best(1)) > 0
 
 
 def n_met(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:

@@ -16,7 +16,7 @@ from vitrina.search.analysis.language import STEMS_VERSION, Language, detect_lan
 from vitrina.search.analysis.synonyms import Thesaurus, are_english, english_heads, parse_synonyms
 from vitrina.search.lexical.bm25 import NO_IDS, QueryMatches, Reduced
 from vitrina.search.lexical.expansion import Expansion, QueryExpander, denials
-from vitrina.search.lexical.heads import APART, TitleRows, head_of, last_terms, modifier_weight, title_rows
+from vitrina.search.lexical.heads import APART, HEAD_FIRST, TitleRows, head_of, last_terms, modifier_weight, title_rows
 from vitrina.search.lexical.postings import NO_POSTINGS, Postings, restored_postings, updated
 from vitrina.search.lexical.segment import N_FIELDS, Segment, TermStream
 from vitrina.search.lexical.term_dictionary import TermDictionary
@@ -132,14 +132,17 @@ class LexicalIndex:
 
     def lacks(self, name: str) -> bool:
         """Whether a name ends in a known kind of thing, and no title has that, or another word for it, as what an item
-        is; a single word, whether no item has it at all. False where heads come first, or kinds are not known."""
+        is; of a single word, and of a head in a language that puts it first, whether no item has it in any way."""
         state = self._state
         expansion, language = state.expand(name), state.dictionary.language
         at = head_of(analyse(name), expansion.words, language)
-        if at is None or language.code not in APART or english_heads().isdisjoint(language.keys([expansion.words[at]])):
+        if at is None or language.code not in APART | HEAD_FIRST:
             return False
-        if len(expansion.words) == 1:
-            return not len(QueryMatches(expansion, state.postings).best(1))
+        head = expansion.words[at]
+        if language.code in APART and english_heads().isdisjoint(language.keys([head])):
+            return False
+        if language.code in HEAD_FIRST or len(expansion.words) == 1:
+            return not len(QueryMatches(state.expand(head), state.postings).best(1))
         return not len(titled_rows(at, expansion, state).heads)
 
     def corrections(self, text: str) -> dict[str, str]:

@@ -134,6 +134,26 @@ def test_what_no_title_is_called(index: LexicalIndex, name: str, is_lacked: bool
 
 
 @pytest.mark.parametrize(
+    ("language", "name", "is_lacked"),
+    [
+        ("it", "profumo donna", True),
+        ("it", "giubbotto donna", False),  # another word for a jacket
+        ("it", "giacche profumo", False),
+        ("de", "Lampe Donna", False),  # where the last word may be an adjective
+    ],
+)
+def test_what_no_item_has_where_heads_come_first(
+    tmp_path: Path, encoder: FakeEncoder, language: str, name: str, is_lacked: bool
+) -> None:
+    catalog = new_catalog(tmp_path / "catalog.db")
+    catalog.keep_language(language, 2)
+    entries = [make_entry(encoder, title, title) for title in ("Giacca donna", "Borsa donna")]
+    catalog.commit(catalog.open_index_version(encoder.identity, active=True), entries)
+    assert LexicalIndex(catalog).lacks(name) is is_lacked
+    catalog.close()
+
+
+@pytest.mark.parametrize(
     ("query", "is_lacked"),
     [
         ("washing machine", 1.0),

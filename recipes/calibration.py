@@ -7,6 +7,7 @@ both. Queries whose answers are known are put to each, and queries for what none
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from vitrina.evaluation.calibration import fit_calibration, new_cohort
 from vitrina.evaluation.samples import CalibrationSample
 from vitrina.search.encoders.base import CARD_FILE, EMBEDDED_FOLDER
 from vitrina.search.encoders.registry import load_encoder
-from vitrina.search.types.calibration import Calibration, Signal, write_calibration
+from vitrina.search.types.calibration import Calibration, PageSignal, QueryKind, Signal, write_calibration
 from vitrina.search.types.models import LOCAL_PREFIX
 
 BESIDE_WORDS = frozenset(Signal) - {
@@ -28,6 +29,12 @@ BESIDE_WORDS = frozenset(Signal) - {
 }
 """What tells whether a text is answered in a catalog with words. The encoder knows what these shops' images show, and
 may not know a stranger's; sources left out are told as well without the cosine between text and image."""
+
+
+UNNAMED_WEIGHT, PASS_MARGIN = -4.0, 0.5
+"""How much the bare name of a thing that no title is called tells against a good match of a text, and by how much other
+pages are passed sooner for it. Set by hand on queries to made-up shops (docs/LOG.md): the labels that these shops are
+asked for are single words, of which the fit would learn nothing about it."""
 
 
 def calibrate_folder(folder: Path, small_shops: Iterable[SmallShop]) -> Calibration:
@@ -42,9 +49,22 @@ def calibrate_folder(folder: Path, small_shops: Iterable[SmallShop]) -> Calibrat
         rows[shop.source] = len(shop.items)
     counts = ", ".join(f"{n:,} of {source}" for source, n in rows.items())
     source = f"rows held out from training ({counts}), in fields, names, prose and titles, with images, words and both"
-    calibration = fit_calibration(samples, source, BESIDE_WORDS, cohort)
+    calibration = with_unnamed(fit_calibration(samples, source, BESIDE_WORDS, cohort))
     write_calibration(folder / CARD_FILE, calibration)
     return calibration
+
+
+def with_unnamed(calibration: Calibration) -> Calibration:
+    """The calibration, where the bare name of a thing that no title is called tells against a match of a text."""
+    curve = calibration.curves.get(QueryKind.TEXT)
+    if curve is None or curve.match is None:
+        return calibration
+    match = replace(
+        curve.match,
+        intercept=round(curve.match.intercept + PASS_MARGIN, 4),
+        weights={**curve.match.weights, PageSignal.UNNAMED: UNNAMED_WEIGHT},
+    )
+    return replace(calibration, curves={**calibration.curves, QueryKind.TEXT: replace(curve, match=match)})
 
 
 def lines(calibration: Calibration) -> Iterator[str]:

@@ -9,14 +9,21 @@ import numpy as np
 import pytest
 
 from recipes import calibration
-from recipes.calibration import calibrate_folder, lines
+from recipes.calibration import calibrate_folder, lines, with_unnamed
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.queries import LabelQueries, out_of_catalog
 from recipes.shops import Nouns, shops_of
 from tests.fakes import FakeEncoder, make_image, png
 from vitrina.evaluation.samples import Example
-from vitrina.search.types.calibration import QueryKind, read_calibration
+from vitrina.search.types.calibration import (
+    Calibration,
+    Curve,
+    MatchCurve,
+    PageSignal,
+    QueryKind,
+    read_calibration,
+)
 
 COLOURS = ("red", "green", "blue")
 
@@ -76,6 +83,15 @@ def test_random_negatives_share_no_kind() -> None:
     assert set(labels) <= {"apple", "pear"}
     assert len(photos) == 5
     assert set(photos) <= set(FRUIT.images)
+
+
+def test_the_bare_name_of_a_thing_that_no_title_is_called_tells_against_a_match() -> None:
+    match = MatchCurve(0.25, 0.0, {PageSignal.WORDS: 1.0, PageSignal.UNNAMED: -0.1})
+    both = {kind: Curve(0.0, {}, 0.1, match=match) for kind in (QueryKind.TEXT, QueryKind.IMAGE)}
+    curves = with_unnamed(Calibration(both)).curves
+    assert curves[QueryKind.IMAGE].match == match
+    assert curves[QueryKind.TEXT].match == MatchCurve(0.75, 0.0, {PageSignal.WORDS: 1.0, PageSignal.UNNAMED: -4.0})
+    assert with_unnamed(Calibration({})) == Calibration({})
 
 
 @pytest.mark.slow

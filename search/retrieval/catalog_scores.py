@@ -113,6 +113,9 @@ MENTIONED_WEIGHT = 0.5
 """The weight of a tag that an item lacks, but that its words say: a sofa need not have the tag "sofa", but what has may
 be meant more."""
 
+CALLED_WEIGHT = 0.7
+"""The weight of a kind that an item's title calls it and its fields do not: of 0.5, 0.7, 0.8 and 1 the best."""
+
 LEAST_FILLED = 0.5
 """The share of items that must have a kind for it to tell what they are not: where one product in twenty has a type,
 "Passive holder" does not say that a phone stand is none. Set by judgement."""
@@ -147,7 +150,7 @@ class AttributeScores:
         """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted). Where an item's
         field is empty, its words tell: a listing with a hole is no product of another kind. So they do where few items
         have a kind, and in part where its tags name something else. What is ``called`` all that the query asks for,
-        shape (n,), is of its kind, whatever a field says: a punch bag need not be under Bags."""
+        shape (n,), is nearly of its kind, whatever a field says: a punch bag need not be under Bags."""
         met = shares(replica.facets, self.wanted, item_ids)
         for column, requirement in enumerate(self.wanted):
             if requirement.bounds is not None:
@@ -158,7 +161,7 @@ class AttributeScores:
             if silent.any():
                 whole = replica.lexical.match(requirement.words).of(item_ids[silent]).whole
                 met[silent, column] = np.where(said[silent], MENTIONED_WEIGHT, 1) * whole
-        met[np.ix_(called, self.is_kind)] = 1
+        np.maximum(met, CALLED_WEIGHT, out=met, where=called[:, np.newaxis] & self.is_kind)
         if len(self.wanted) > 1 and replica.facets.has_variants:
             met = met_by_one_variant(replica.facets, self.wanted, item_ids, met)
         return met

@@ -333,7 +333,7 @@ def test_what_a_title_says_tells_more_of_the_kind_than_a_description(tmp_path: P
             found = catalog_scores(reader, engine.replica, parsed, None).about(ids).parts[Part.WORDS]
         return dict(zip(skus(engine, ids.tolist()), found.tolist(), strict=True))
 
-    assert words("jewellery box")["case"] == 1, "and no quarter of it: hoops in a box are no boxes"
+    assert words("jewellery box")["case"] > CALLED_WEIGHT, "and no quarter of it: hoops in a box are no boxes"
     engine.catalog.close()
 
 

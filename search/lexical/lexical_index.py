@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ N_SAMPLED = 300
 LANGUAGE_GROWTH = 4
 """The language is found out again once there are this many times as many items."""
 
+MAX_EXPANSIONS = 256
+
 FIELD_END = "\0"
 ENDED, NOTHING = -1, -2
 
@@ -46,10 +48,17 @@ class LexicalState:
     dictionary: TermDictionary
     thesaurus: Thesaurus
     settings: TextSettings
+    expansions: dict[str, Expansion] = field(default_factory=dict, compare=False)
 
     def expand(self, text: str) -> Expansion:
-        """The words of a query, and every way in which an item may hold each of them."""
-        return self.expander().expand(text)
+        """The words of a query, and every way in which an item may hold each of them; kept, as one search asks for
+        those of its text several times."""
+        found = self.expansions.get(text)
+        if found is None:
+            if len(self.expansions) >= MAX_EXPANSIONS:
+                self.expansions.clear()
+            found = self.expansions[text] = self.expander().expand(text)
+        return found
 
     def expander(self) -> QueryExpander:
         def n_holding(term: int) -> int:

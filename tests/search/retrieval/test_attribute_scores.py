@@ -1,6 +1,6 @@
 """What fields add: requirements met exactly, by family, not at all; what must not be; filters; an empty catalog."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from vitrina.search.retrieval.catalog_scores import (
 )
 from vitrina.search.types.answer import Stopwatch
 from vitrina.search.types.filters import parse_filters
-from vitrina.search.types.item import AttributeValue, Variant
+from vitrina.search.types.item import AttributeValue, IndexedItem, Variant
 from vitrina.search.types.query import Query
 from vitrina.search.types.trust import Part
 
@@ -49,10 +49,17 @@ def engine(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> It
     engine.catalog.close()
 
 
-def opened(folder: Path, encoder: FakeEncoder) -> SearchEngine:
+def opened(folder: Path, encoder: FakeEncoder, rows: Sequence[IndexedItem] = (), language: str = "") -> SearchEngine:
+    """A shop with these rows, in a language if that is not to be found out."""
     catalog = new_catalog(folder / "catalog.db")
     version = catalog.open_index_version(encoder.identity, active=True)
-    return SearchEngine(catalog, encoder, IndexReplica(catalog, encoder.identity, version, folder / "index.snapshot"))
+    replica = IndexReplica(catalog, encoder.identity, version, folder / "index.snapshot")
+    if language:
+        catalog.keep_language(language, len(rows))
+    if rows:
+        catalog.commit(version, rows)
+        replica.catch_up()
+    return SearchEngine(catalog, encoder, replica)
 
 
 def asked(engine: SearchEngine, query: Query) -> tuple[AttributeScores, list[list[float]], list[bool]]:
@@ -280,15 +287,12 @@ def test_a_kind_before_another_word_is_not_meant_where_only_other_things_have_al
 
 
 def test_the_first_kind_is_meant_in_a_language_that_puts_it_there(tmp_path: Path, encoder: FakeEncoder) -> None:
-    engine = opened(tmp_path, encoder)
     rows = [
         make_entry(encoder, "guitar", "Guitarra roja con funda", attributes={"tipo": "Guitarras"}),
         make_entry(encoder, "case", "Funda guitarra", attributes={"tipo": "Fundas"}),
         make_entry(encoder, "strings", "Cuerdas guitarra", attributes={"tipo": "Accesorios"}),
     ]
-    engine.catalog.keep_language("es", len(rows))
-    engine.catalog.commit(engine.replica.version_id, rows)
-    engine.replica.catch_up()
+    engine = opened(tmp_path, encoder, rows, "es")
     for query, first in (("funda guitarra", "case"), ("cuerdas guitarra", "strings"), ("guitarra roja", "guitar")):
         assert engine.search(Query(query)).hits[0].item.sku == first
     ids = np.sort([stored.id for stored in engine.catalog.all_items()])
@@ -302,15 +306,12 @@ def test_the_first_kind_is_meant_in_a_language_that_puts_it_there(tmp_path: Path
 def test_what_follows_a_head_is_no_kind_in_a_language_that_puts_heads_first(
     tmp_path: Path, encoder: FakeEncoder
 ) -> None:
-    engine = opened(tmp_path, encoder)
     rows = [
         make_entry(encoder, "sheet", "Lençol com elástico foguete", attributes={"categoria": "Quarto > Cama"}),
         make_entry(encoder, "bottle", "Garrafa infantil", attributes={"categoria": "Infantil > Escola"}),
         make_entry(encoder, "brush", "Escova de dente infantil", attributes={"categoria": "Infantil > Higiene"}),
     ]
-    engine.catalog.keep_language("pt", len(rows))
-    engine.catalog.commit(engine.replica.version_id, rows)
-    engine.replica.catch_up()
+    engine = opened(tmp_path, encoder, rows, "pt")
     assert engine.search(Query("lençol infantil")).hits[0].item.sku == "sheet"
     assert asked(engine, Query("lençol infantil"))[0].is_purpose.tolist() == [True]
     assert not asked(engine, Query("abajur infantil"))[0].is_purpose.any(), "no item has it"
@@ -318,13 +319,11 @@ def test_what_follows_a_head_is_no_kind_in_a_language_that_puts_heads_first(
 
 
 def test_what_a_title_says_tells_more_of_the_kind_than_a_description(tmp_path: Path, encoder: FakeEncoder) -> None:
-    engine = opened(tmp_path, encoder)
     rows = [
         make_entry(encoder, "hoops", "Hoops", description="In a box", attributes={"type": "Jewellery"}),
         make_entry(encoder, "case", "Jewellery box", attributes={"type": "Storage"}),
     ]
-    engine.catalog.commit(engine.replica.version_id, rows)
-    engine.replica.catch_up()
+    engine = opened(tmp_path, encoder, rows)
     ids = np.sort([stored.id for stored in engine.catalog.all_items()])
 
     def words(text: str) -> dict[str, float]:
@@ -338,12 +337,9 @@ def test_what_a_title_says_tells_more_of_the_kind_than_a_description(tmp_path: P
 
 
 def test_nor_where_they_have_synonyms_of_the_words(tmp_path: Path, encoder: FakeEncoder) -> None:
-    engine = opened(tmp_path, encoder)
     fields: dict[str, dict[str, AttributeValue]] = {"City bike": {"type": "Bikes"}, "Bike torch": {"type": "Lamps"}}
     rows = [make_entry(encoder, title, title, attributes=held) for title, held in fields.items()]
-    engine.catalog.keep_language("en", len(rows))
-    engine.catalog.commit(engine.replica.version_id, rows)
-    engine.replica.catch_up()
+    engine = opened(tmp_path, encoder, rows, "en")
     with engine.catalog.reading() as reader:
         parsed = engine.parser.parse(Query("bike flashlight"), Stopwatch())
         ids = np.array([engine.catalog.item(title).id for title in fields])
@@ -355,12 +351,9 @@ def test_nor_where_they_have_synonyms_of_the_words(tmp_path: Path, encoder: Fake
 def test_what_a_title_calls_all_that_is_asked_for_is_nearly_of_that_kind_whatever_its_fields_say(
     tmp_path: Path, encoder: FakeEncoder
 ) -> None:
-    engine = opened(tmp_path, encoder)
     types = {"Leather bag": "Bags", "Heavy punch bag 30 kg": "Boxing", "Gloves for a punch bag": "Boxing"}
     rows = [make_entry(encoder, title, title, attributes={"type": kind}) for title, kind in types.items()]
-    engine.catalog.keep_language("en", len(rows))
-    engine.catalog.commit(engine.replica.version_id, rows)
-    engine.replica.catch_up()
+    engine = opened(tmp_path, encoder, rows, "en")
     ids = np.array([engine.catalog.item(title).id for title in types])
     with engine.catalog.reading() as reader:
         parsed = engine.parser.parse(Query("punching bag"), Stopwatch())
@@ -370,7 +363,6 @@ def test_what_a_title_calls_all_that_is_asked_for_is_nearly_of_that_kind_whateve
 
 
 def test_what_says_no_to_a_property_asked_for_comes_after_what_says_yes(tmp_path: Path, encoder: FakeEncoder) -> None:
-    engine = opened(tmp_path, encoder)
     told = {"yes": "", "no": "Not for induction.", "silent": ""}
     rows = [
         make_entry(encoder, said, "Pan", description=text, attributes={} if said == "silent" else {"induction": said})
@@ -378,8 +370,7 @@ def test_what_says_no_to_a_property_asked_for_comes_after_what_says_yes(tmp_path
     ]
     rows.append(make_entry(encoder, "old", "Pan", attributes={"is_new": "no"}))
     rows.append(make_entry(encoder, "new", "Pot", attributes={"is_new": "yes"}))
-    engine.catalog.commit(engine.replica.version_id, rows)
-    engine.replica.catch_up()
+    engine = opened(tmp_path, encoder, rows)
     assert engine.search(Query("induction pan")).hits[0].item.sku == "yes"
     found = engine.retriever.rank(engine.parser.parse(Query("induction pan"), Stopwatch()), Stopwatch())
     assert skus(engine, found.item_ids[found.unwanted].tolist()) == ["no"]
@@ -390,15 +381,12 @@ def test_what_says_no_to_a_property_asked_for_comes_after_what_says_yes(tmp_path
 
 @pytest.mark.parametrize(("query", "best"), [("watch for swimming", "watch"), ("swimming", "cap")])
 def test_a_department_beside_a_head_is_no_kind(tmp_path: Path, encoder: FakeEncoder, query: str, best: str) -> None:
-    engine = opened(tmp_path, encoder)
     rows = [
         make_entry(encoder, "cap", "Cap", attributes={"category": "Swimming > Caps"}),
         make_entry(encoder, "goggles", "Goggles", attributes={"category": "Swimming > Goggles"}),
         make_entry(encoder, "watch", "Sports watch", attributes={"category": "Training > Devices"}),
     ]
-    engine.catalog.keep_language("en", len(rows))
-    engine.catalog.commit(engine.replica.version_id, rows)
-    engine.replica.catch_up()
+    engine = opened(tmp_path, encoder, rows, "en")
     ids = np.sort([stored.id for stored in engine.catalog.all_items()])
     with engine.catalog.reading() as reader:
         parsed = engine.parser.parse(Query(query), Stopwatch())
@@ -420,11 +408,9 @@ def test_a_department_beside_a_head_is_no_kind(tmp_path: Path, encoder: FakeEnco
 def test_what_says_that_it_lacks_something_is_what_has_none(
     tmp_path: Path, encoder: FakeEncoder, query: str, said: str
 ) -> None:
-    engine = opened(tmp_path, encoder)
     texts = {"with": "with alcohol, sugar and salt", "silent": "mint", "lacks": said}
     rows = [make_entry(encoder, sku, "Mouthwash", description=text) for sku, text in texts.items()]
-    engine.catalog.commit(engine.replica.version_id, rows)
-    engine.replica.catch_up()
+    engine = opened(tmp_path, encoder, rows)
     hits = engine.search(Query(query)).hits
     assert [hit.item.sku for hit in hits] == ["lacks", "silent", "with"]
     assert not explain_rank(engine, Query(query), "lacks").avoided

@@ -306,7 +306,7 @@ def _open(path: Path, encoding: str | None) -> Table | Source:
 def _open_described(folder: Path) -> Table | Source | None:
     """A folder of images with what is said of them: in one ``metadata.csv`` or ``metadata.jsonl``, as Hugging Face has
     it, or in a file beside each; None of any other folder."""
-    said = [*islice((each for name in _METADATA for each in folder.rglob(name) if each.is_file()), 2)]
+    said = [*islice((each for each in folder.rglob("metadata.*") if each.name in _METADATA and each.is_file()), 2)]
     return _open(said[0], None) if len(said) == 1 else open_samples(folder)
 
 

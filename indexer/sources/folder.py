@@ -78,9 +78,8 @@ class ImageFolder:
             if isinstance(found, Path):
                 yield _record(found, self.path, self.name)
             else:
-                reason = f"The folder cannot be read: {found.strerror or found}."
                 origin = clean_text(os.path.relpath(os.fspath(found.filename or self.path), self.path))
-                yield Rejection(f"{self.name}/{origin}", reason, "Check its permissions.")
+                yield unreadable(f"{self.name}/{origin}", found)
 
 
 class Walk:
@@ -165,6 +164,11 @@ def _record(file: Path, root: Path, name: str) -> Record | Rejection:
     parent = clean_text(relative.parent.as_posix())
     attributes = {} if parent == "." else {"folder": parent}
     return Record(origin, Item(sku, title, attributes=attributes), (ImageReference(path=file),))
+
+
+def unreadable(origin: str, error: OSError) -> Rejection:
+    """The rejection of a folder that cannot be read."""
+    return Rejection(origin, f"The folder cannot be read: {error.strerror or error}.", "Check its permissions.")
 
 
 def title_of(file: Path) -> str:

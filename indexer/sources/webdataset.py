@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from vitrina.indexer.sources.base import N_PEEKED_ROWS, CellProblem, Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.encodings import FALLBACK
-from vitrina.indexer.sources.folder import IMAGE_SUFFIXES, Walk, title_of
+from vitrina.indexer.sources.folder import IMAGE_SUFFIXES, Walk, title_of, unreadable
 from vitrina.indexer.sources.image_cells import MAX_IMAGES
 from vitrina.search.types.errors import SourceError
 
@@ -151,8 +151,7 @@ class SampleFolder:
         folder = self.path.parent
         for found in Walk(folder):
             if isinstance(found, OSError):
-                reason = f"The folder cannot be read: {found.strerror or found}."
-                yield Rejection(str(found.filename or folder), reason, "Check its permissions.")
+                yield unreadable(str(found.filename or folder), found)
                 continue
             image = found.relative_to(folder)
             sample = _Sample(image.with_suffix("").as_posix(), f"{folder.name}/{image.as_posix()}")

@@ -147,9 +147,10 @@ class Language:
             return [term if term.isascii() else without_accents(term) for term in terms]
         return [key([term]) if term.isalpha() else term if term.isascii() else without_accents(term) for term in terms]
 
-    def stems(self, terms: Sequence[str], keys: Sequence[str]) -> list[str]:
+    def stems(self, terms: Sequence[str], keys: Sequence[str] | None = None) -> list[str]:
         """What forms of one word have in common; the key where the language has no stemmer. ``keys``: those of the
-        terms."""
+        terms, where they are known already."""
+        keys = self.keys(terms) if keys is None else keys
         if self._algorithm is None:
             return list(keys)
         # Of the key in English, so that colours and colored have one; else of the word, since endings have accents.

@@ -62,7 +62,7 @@ class ShopWords:
         return " ".join(self._language.keys(words))
 
     def _stem(self, words: Sequence[str]) -> str:
-        return " ".join(self._language.stems(words, self._language.keys(words)))
+        return " ".join(self._language.stems(words))
 
 
 def rows_of(code: str) -> Iterator[tuple[list[Phrase], list[Phrase]]]:

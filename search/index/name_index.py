@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.types.arrays import Arrays, distinct
+from vitrina.search.types.arrays import Arrays, joined
 from vitrina.search.types.identifiers import asked_identifiers, compact, folded, folded_title, query_keys
 
 Checksums = NDArray[np.uint32]
@@ -71,7 +71,7 @@ class NameIndex:
 
 
 def merged(held: Checksums, added: frozenset[int]) -> Checksums:
-    return distinct(np.concatenate([held, np.fromiter(added, np.uint32, len(added))]))
+    return joined(held, np.fromiter(added, np.uint32, len(added)))
 
 
 def asked_names(query: str) -> Iterator[str]:

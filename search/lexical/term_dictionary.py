@@ -147,7 +147,7 @@ class TermDictionary:
         self.terms.extend(new)
         self._ids.update(zip(new, range(first, first + len(new)), strict=True))
         small = {term: larger for term in new if (larger := self.language.larger(term))}
-        for term, stem in zip(small, self._stems_of_words(list(small.values())), strict=True):
+        for term, stem in zip(small, self.language.stems(list(small.values())), strict=True):
             self._small.setdefault(stem, []).append(self._ids[term])
         for term in new:
             if len(term) > N_START and not term.isalpha():
@@ -251,10 +251,7 @@ class TermDictionary:
         return tuple(dict.fromkeys(found))
 
     def _stem(self, word: str) -> str:
-        return self._stems_of_words([word])[0]
-
-    def _stems_of_words(self, words: Sequence[str]) -> list[str]:
-        return self.language.stems(words, self.language.keys(words))
+        return self.language.stems([word])[0]
 
     def _stem_of(self, term_id: int) -> str:
         return self._stems.get(term_id) or self._keys.get(term_id) or self.terms[term_id]

@@ -29,7 +29,7 @@ from vitrina.search.retrieval.vector_scores import (
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.types.answer import Answer, Hit, Signals, Stopwatch
-from vitrina.search.types.arrays import distinct
+from vitrina.search.types.arrays import distinct, joined
 from vitrina.search.types.calibration import (
     LEAST_SHARED,
     Calibration,
@@ -348,11 +348,6 @@ class Retriever:
             confidence=confidence_of(found.confidence, ranked.certain, at),
             certain=bool(ranked.certain[at]),
         )
-
-
-def joined(item_ids: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Ids, sorted, and a few others, each once and sorted."""
-    return distinct(np.concatenate([item_ids, others])) if len(others) else item_ids
 
 
 def confidences(curve: Curve | None, ranked: RankedCandidates) -> Scores | None:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, select
 
 from vitrina.search.store.database import facets, items
 from vitrina.search.store.sql import ArrayOf, as_table, ids_as_table
-from vitrina.search.types.arrays import distinct
+from vitrina.search.types.arrays import distinct, joined
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, spellings
 from vitrina.search.types.query import SortOrder
 
@@ -34,7 +34,7 @@ class FilterMatches:
     @property
     def item_ids(self) -> Ids:
         """The items that satisfy them, sorted, shape (n,)."""
-        return distinct(np.concatenate([self.whole, items_of(self.variants)])) if len(self.variants) else self.whole
+        return joined(self.whole, items_of(self.variants))
 
     def only(self, item_ids: Sequence[int]) -> FilterMatches:
         """What was found of some items alone."""
@@ -100,7 +100,7 @@ def without(connection: Connection, found: FilterMatches, denied: FilterMatches)
     variants = found.variants[~np.isin(items_of(found.variants), denied.whole)]
     if len(denied.variants):
         varied = np.intersect1d(whole, distinct(items_of(denied.variants)), assume_unique=True)
-        variants = distinct(np.concatenate([variants, variants_of(connection, varied)]))
+        variants = joined(variants, variants_of(connection, varied))
         variants = np.setdiff1d(variants, denied.variants, assume_unique=True)
         whole = np.setdiff1d(whole, varied, assume_unique=True)
     return FilterMatches(whole, variants)

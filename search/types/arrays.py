@@ -22,6 +22,11 @@ def distinct(ids: NDArray[IntegerT]) -> NDArray[IntegerT]:
     return ordered[is_new]
 
 
+def joined(ids: NDArray[IntegerT], others: NDArray[IntegerT]) -> NDArray[IntegerT]:
+    """Distinct ids, ascending, and others, each once and ascending."""
+    return distinct(np.concatenate([ids, others])) if len(others) else ids
+
+
 SPREAD = 64
 """Ids of which at least one in so many is there are looked up in a bitmap, at 16 bytes each at most."""
 

@@ -276,11 +276,8 @@ class WordForms:
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         words = () if language.code in ("", "en") else dict.fromkeys(word for name in names for word in split(name))
         self._known = frozenset(words)
-        for word, stem in zip(words, self._stems(tuple(words)), strict=True):
+        for word, stem in zip(words, language.stems(tuple(words)), strict=True):
             self._by_stem[stem].append(word)
-
-    def _stems(self, words: Sequence[str]) -> list[str]:
-        return self._language.stems(words, self._language.keys(words))
 
     def as_known(self, words: Sequence[str]) -> Sequence[str]:
         """A query's words, those that no name has in the form that one has."""
@@ -288,7 +285,7 @@ class WordForms:
             return words
         return [
             word if word in self._known else self._form(word, stem)
-            for word, stem in zip(words, self._stems(words), strict=True)
+            for word, stem in zip(words, self._language.stems(words), strict=True)
         ]
 
     def _form(self, word: str, stem: str) -> str:

@@ -69,7 +69,8 @@ class WebDatasetTable:
 class _Sample:
     """The files of one key."""
 
-    def __init__(self, key: str, origin: str) -> None:
+    def __init__(self, key: str, origin: str, *, has_image: bool = False) -> None:
+        self._has_image = has_image
         self.key = key
         self._origin = origin
         self._cells: dict[str, object] = {}
@@ -83,8 +84,7 @@ class _Sample:
         if not is_image and last != "json" and last not in _TEXT_COLUMNS:
             return
         if member.size > max_bytes:
-            reason = f"{member.name} has {member.size:,} bytes; the limit is {max_bytes:,}."
-            self._note(last, reason, "Leave it out, or shrink it.")
+            self.note_too_large(member.name, last, member.size, max_bytes)
             return
         file = tar.extractfile(member)
         data = file.read() if file else b""
@@ -100,9 +100,13 @@ class _Sample:
         else:
             self._cells.setdefault(_TEXT_COLUMNS[ending], data.decode("utf-8-sig", errors=FALLBACK))
 
+    def note_too_large(self, name: str, column: str, n_bytes: int, max_bytes: int) -> None:
+        """Say that a file is left out for its size."""
+        self._note(column, f"{name} has {n_bytes:,} bytes; the limit is {max_bytes:,}.", "Leave it out, or shrink it.")
+
     def row(self) -> TableRow | Rejection:
         """The sample as one row without what could not be read, or why it cannot be one."""
-        if self._problems and not self._cells and not self._images:
+        if self._problems and not (self._cells or self._images or self._has_image):
             first = self._problems[0]
             return Rejection(self._origin, first.reason, first.remedy, sku=self.key[:256])
         cells = {"__key__": self.key, **self._cells}
@@ -154,10 +158,12 @@ class SampleFolder:
                 yield unreadable(str(found.filename or folder), found)
                 continue
             image = found.relative_to(folder)
-            sample = _Sample(image.with_suffix("").as_posix(), f"{folder.name}/{image.as_posix()}")
+            sample = _Sample(image.with_suffix("").as_posix(), f"{folder.name}/{image.as_posix()}", has_image=True)
             for side in _sides(found):
-                if side.stat().st_size <= MAX_MEMBER_BYTES:
+                if (n_bytes := side.stat().st_size) <= MAX_MEMBER_BYTES:
                     sample.add_text(side.name, side.suffix[1:], side.read_bytes())
+                else:
+                    sample.note_too_large(side.name, side.suffix[1:], n_bytes, MAX_MEMBER_BYTES)
             row = sample.row()
             if isinstance(row, TableRow):
                 own: dict[str, object] = {"title": title_of(found)} if len(row.cells) == 1 else {}

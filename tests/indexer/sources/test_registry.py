@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.indexer.sources.catalogs import make_image, only, only_rejection, read, write
-from vitrina.indexer.sources import open_source
+from vitrina.indexer.sources import open_source, webdataset
 from vitrina.indexer.sources.base import ImageReference, Record, Rejection, Source, TableRow
 from vitrina.indexer.sources.columns import choose_columns
 from vitrina.indexer.sources.image_files import ImageFiles
@@ -314,6 +314,19 @@ def test_a_folder_of_images_with_texts_beside_them(tmp_path: Path) -> None:
     ]
     assert records[0].images[0].path == tmp_path / "bag.jpg"
     assert records[1].item.attributes == {"folder": "Shirts"}
+
+
+def test_a_text_beside_an_image_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webdataset, "MAX_MEMBER_BYTES", 40)
+    for name, text in (("bag", "x" * 41), ("hat", "A hat"), ("cap", "A cap")):
+        write(tmp_path, f"{name}.jpg", make_image())
+        write(tmp_path, f"{name}.txt", text)
+    write(tmp_path, "bow.jpg", make_image())
+    write(tmp_path, "bow.json", "{")
+    (bag, bow, *_), rejections = read(tmp_path)
+    assert ([bag.item.title, bow.item.title], rejections) == (["bag", "bow"], [])
+    assert [each.reason for each in bag.problems] == ["bag.txt has 41 bytes; the limit is 40."]
+    assert "bow.json is not JSON" in bow.problems[0].reason
 
 
 def test_a_folder_of_images_with_one_table_as_hugging_face_has_it(tmp_path: Path) -> None:

@@ -216,7 +216,9 @@ def open_source(
     kept = frozenset((*columns.renamed, *(each for name in mapping or {} for each in columns.fields.get(name, ()))))
     headers = bound.sources
     if isinstance(table, DelimitedTable):
-        columns = replace(columns, decimal_mark=usual_decimal_mark(_first_prices(table, columns, headers)))
+        is_continental = table.layout.delimiter == ";"
+        mark = usual_decimal_mark(_first_prices(table, columns, headers), is_continental=is_continental)
+        columns = replace(columns, decimal_mark=mark)
     given = () if image_folder is None else (image_folder,)
     usual = tuple(folder / name for folder in (*given, table.path.parent) for name in layout.image_folders)
     ignored = frozenset(column for column, name in bound.names.items() if name in bound.ignored)

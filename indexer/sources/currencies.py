@@ -118,6 +118,15 @@ def currency_of(symbol: str, row_currency: str | None) -> str | None:
     return _USUAL.get(key)
 
 
+def is_other_dollar(text: str, code: str | None, decimal_mark: str | None) -> bool:
+    """Whether the dollars of a text are rather another country's, as in ``$136,00``, which no American writes."""
+    is_bare = code == "USD" and "$" in text and "us" not in text.casefold()
+    return is_bare and (decimal_mark == "," or _COMMA_AS_MARK.search(text) is not None)
+
+
+_COMMA_AS_MARK = re.compile(r"\d,\d{1,2}(?![\d.,]*\d)")
+
+
 def parse_currency(value: object) -> str | None:
     """An ISO 4217 code from a code, a symbol or an English name; None for a blank. Raises ``InputError`` otherwise."""
     if is_blank(value):

@@ -18,6 +18,7 @@ from vitrina.indexer.sources.currencies import (
     currency_of,
     find_symbols,
     groups_by_point,
+    is_other_dollar,
     is_whole,
     likeliest,
     parse_currency,
@@ -134,7 +135,8 @@ def parse_price(value: object, currency: str | None = None, decimal_mark: Decima
         return min(prices, key=lambda pair: pair[0] or 0, default=(None, currency))
     if not isinstance(value, str):
         raise _no_price(value)
-    return _of_plain(value, currency) or _of_text(clean_text(value), currency, decimal_mark)
+    cents, code = _of_plain(value, currency) or _of_text(clean_text(value), currency, decimal_mark)
+    return cents, None if code != currency and is_other_dollar(value, code, decimal_mark) else code
 
 
 def parse_cents(value: object) -> int | None:
@@ -151,20 +153,19 @@ def parse_cents(value: object) -> int | None:
     return int(cents)
 
 
-def usual_decimal_mark(values: Iterable[object]) -> DecimalMark | None:
-    """The decimal mark of a column of prices, where its values show only one."""
+def usual_decimal_mark(values: Iterable[object], *, is_continental: bool = False) -> DecimalMark | None:
+    """The decimal mark of prices that show only one; ``is_continental``: in a file with semicolons between cells."""
     marks: set[DecimalMark] = set()
     n_thousands = n_plain = 0
     for value in values:
         if not isinstance(value, str):
             continue
         for found in _AMOUNT.finditer(_prepared(value)):
-            mark = _certain_mark(found.group())
-            if mark:
+            if mark := _certain_mark(found.group()):
                 marks.add(mark)
             n_thousands += re.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3})", found.group()) is not None
             n_plain += found.group().isdigit()
-    if n_thousands and n_plain and "." not in marks:
+    if n_thousands and (n_plain or (is_continental and n_thousands > 1)) and "." not in marks:
         return ","  # 1.299 beside 499: nobody writes three decimals to some prices and none to others
     return marks.pop() if len(marks) == 1 else None
 

@@ -206,6 +206,22 @@ def test_the_decimal_mark_of_a_column(column: list[object], mark: str | None) ->
     assert usual_decimal_mark(column) == mark
 
 
+@pytest.mark.parametrize(
+    ("column", "mark"),
+    [(["39.900", "12.500"], ","), (["39.900"], None), (["39.900", "12.50"], "."), (["0.125", "0.5"], ".")],
+)
+def test_points_group_thousands_where_semicolons_are_between_cells(column: list[object], mark: str | None) -> None:
+    assert usual_decimal_mark(column, is_continental=True) == mark
+
+
+def test_dollars_with_a_decimal_comma_are_not_those_of_the_us() -> None:
+    assert parse_price("$136,00") == parse_price("$ 136", None, ",") == (13600, None)
+    assert parse_price("$136,00", "ARS") == (13600, "ARS")
+    assert parse_price("US$ 136,00") == parse_price("136,00 USD") == (13600, "USD")
+    assert parse_price("$1,299.00") == (129900, "USD")
+    assert parse_price("$1,29,999") == (12999900, "USD")
+
+
 def test_a_mark_before_three_digits_is_what_it_is_in_the_files_other_prices() -> None:
     assert parse_price("1.299", None, ",") == (129900, None)
     assert parse_price("1.299", None, ".") == (130, None)

@@ -98,6 +98,18 @@ def is_named_as(field: str, name: str) -> bool:
     return not any(has_word(bare, "not", other) for other in others)
 
 
+def is_net_price(name: str) -> bool:
+    """Whether a folded name is that of a price without tax."""
+    gross = _NET.sub("", name)
+    return gross != name and is_named_as("price", gross)
+
+
+def images_like(main: str | None) -> re.Pattern[str]:
+    """The names of further images: well-known ones, and that of the main one with a number, as ``resim1``."""
+    numbered = rf"|{re.escape(main.rstrip('0123456789_'))}_?\d+" if main else ""
+    return re.compile(_MORE_IMAGES + numbered)
+
+
 def has_word(name: str, table: str, field: str) -> bool:
     """Whether a folded name has one of the words or phrases that a table of ``names.toml`` lists for a field."""
     words, phrases, unspaced = _words_for(table, field)
@@ -117,6 +129,13 @@ def _words_for(table: str, field: str) -> tuple[frozenset[str], tuple[str, ...],
     return frozenset(known) - {*phrases}, phrases, tuple(word for word in known if word[0] >= _WITHOUT_BLANKS)
 
 
+_MORE_IMAGES = (
+    r"(?:additional_|all_|(?:product_)?secondary_|alternate_|alternative_|alt_|other_|variant_|product_|more_|extra_|gallery_|weitere_|zusatz)?(?:image|picture|photo|img|pic|bild"
+    r"|foto|imagen|image_url|picture_url)(?:_(?:url|link|path|src|file|location))?(?:s?_?\d+|s)(?:_url)?"
+    r"|(?:product_)?(?:additional|secondary|alternate|other|variant|more|extra)_?(?:image|picture|photo)(?:_?(?:url|link|path|src))?s?"
+    r"|(?:image|picture|photo)s?_?(?:additional|alternative|other|extra)s?(?:_?\d+)?(?:_url)?|(?:imgurl|image)_alternative|weitere_bilder|embedded_image|media_gallery(?:_entries)?|(?:product_|image_)?gallery(?:_image_?(?:url|link)?s?|_urls?)?"
+)
+_NET = re.compile(r"_?(?<![^_])(?:netto|net|neta?o?|nett[aie]|liquido|ht)(?![^_])")
 _BRACKETED = re.compile(r"\s*[(\[（【].*?[)\]）】]")
 _BETWEEN = re.compile(r"[_.]")
 _OF_PRODUCT = re.compile(r"(produkt|product|artikel|waren|vare|varu|tuote|toote|termek)(?=s?\w{3})s?")

@@ -21,6 +21,9 @@ _AMOUNT = re.compile(
 )
 _NUMBER = re.compile(r"\d+[.,]\d{1,2}")
 MAX_KEY_CHARS = 64
+MAX_NAME_CHARS = 256
+"""What stands for a key where there is none, a title or an address, may be as long as a sku."""
+
 MAX_SHORT_CHARS = 120
 """Descriptions of a table without titles that are nearly all as short as this are its titles."""
 
@@ -61,10 +64,12 @@ def key_in(sample: Sample, columns: Sequence[str]) -> str | None:
     return None
 
 
-def are_different(rows: Sequence[Mapping[str, object]], column: str) -> bool:
-    """Whether a column has another short value in each of several rows."""
+def are_different(rows: Sequence[Mapping[str, object]], column: str, max_chars: int = MAX_KEY_CHARS) -> bool:
+    """Whether a column has another short value in each of several rows; the same row again does not count."""
     values = {str(row[column]).strip() for row in rows if not is_blank(row.get(column))}
-    return len(values) == len(rows) > 1 and all(len(value) <= MAX_KEY_CHARS for value in values)
+    if 1 < len(values) < len(rows):
+        rows = list({repr(row): row for row in rows}.values())
+    return len(values) == len(rows) > 1 and all(len(value) <= max_chars for value in values)
 
 
 def cell_at(cells: Mapping[str, object], column: str) -> object:
@@ -86,7 +91,25 @@ def cell_at(cells: Mapping[str, object], column: str) -> object:
 def are_different_texts(rows: Sequence[Mapping[str, object]], column: str) -> bool:
     """Whether a column, or a path into one, has another short text in each of several rows."""
     cells = [cell_at(row, column) for row in rows]
-    return all(isinstance(cell, str) for cell in cells) and are_different([{column: cell} for cell in cells], column)
+    found = [{**row, column: cell} for row, cell in zip(rows, cells, strict=True)]
+    return all(isinstance(cell, str) for cell in cells) and are_different(found, column, MAX_NAME_CHARS)
+
+
+def are_nearly_all_titles(rows: Sequence[Mapping[str, object]], column: str) -> bool:
+    """Whether a column has a title in each row, and another one in at least four of five, or in half of them where no
+    two have the same options: a product in two sizes has one in two rows. One row alone is enough."""
+    titles = [str(row[column]).strip() for row in rows if not is_blank(row.get(column))]
+    is_short = all(len(title) <= MAX_NAME_CHARS and any(map(str.isalpha, title)) for title in titles)
+    if len(titles) < max(1, len(rows)) or not is_short:
+        return False
+    options = [each for row in rows for each in row if has_word(folded(each), "words", "option")]
+    sold = {repr([row.get(each) for each in (column, *options)]) for row in rows}
+    return 5 * len({*titles}) >= 4 * len(titles) or (len(sold) == len(rows) < 2 * len({*titles}))
+
+
+def are_images(sample: Sample, columns: Sequence[str]) -> bool:
+    """Whether a column's addresses are those of images, and not of pages."""
+    return _column_with(_IMAGE, sample, columns[:1]) is not None
 
 
 def are_unused(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> bool:
@@ -143,6 +166,7 @@ def tell_by_values(
             fields["currency"] = (column,)
     if fields.keys().isdisjoint(("price", "price_cents")) and not known.get("price"):
         free = [column for column in columns if _is_price_name(column) and (column,) != fields.get("image")]
+        free = [column for column in free if not _AMOUNT.match(column)]  # which is a sum above the table
         if column := _column_with(_AMOUNT, sample, free):
             fields["price"] = (column,)
 

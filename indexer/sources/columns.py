@@ -12,7 +12,9 @@ from vitrina.indexer.sources.attributes import attribute_key
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import (
     folded,
+    images_like,
     is_named_as,
+    is_net_price,
     n_known_names,
     name_table,
     names_without_brackets,
@@ -21,6 +23,8 @@ from vitrina.indexer.sources.column_names import (
 from vitrina.indexer.sources.column_values import (
     Sample,
     are_different_texts,
+    are_images,
+    are_nearly_all_titles,
     are_unused,
     cell_at,
     is_of_digits,
@@ -44,12 +48,6 @@ _LOCALE = re.compile(
     r"[_.](?!de_(?:la|le|el|lo)\b|de_(?:la|le|el|lo)_)(?P<locale>[a-z]{2}(?:_[a-z]{2}(?:_(?P<channel>[a-z0-9_]+))?)?)"
 )
 _CURRENCY = re.compile(r"(?:_in)?[_.]?(?P<currency>[a-z]{3})")
-_MORE_IMAGES = re.compile(
-    r"(?:additional_|(?:product_)?secondary_|alternate_|alternative_|alt_|other_|variant_|product_|more_|extra_|gallery_|weitere_|zusatz)?(?:image|picture|photo|img|pic|bild"
-    r"|foto|imagen|image_url|picture_url)(?:_(?:url|link|path|src|file|location))?(?:s?_?\d+|s)(?:_url)?"
-    r"|(?:product_)?(?:additional|secondary|alternate|other|variant|more|extra)_?(?:image|picture|photo)(?:_?(?:url|link|path|src))?s?"
-    r"|(?:image|picture|photo)s?_?(?:additional|alternative|other|extra)s?(?:_?\d+)?(?:_url)?|(?:imgurl|image)_alternative|weitere_bilder|embedded_image|media_gallery(?:_entries)?|(?:product_|image_)?gallery(?:_image_?(?:url|link)?s?|_urls?)?"
-)
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
 
 
@@ -146,9 +144,13 @@ def choose_columns(
     reserved = () if images else names.declared(preferred.get("image", ()))
     taken = {*chosen.values(), *images}
     for name in FIELDS[:-1]:
-        if name not in fields and (found := names.of_field(name, preferred.get(name, ()), taken, reserved)):
+        own = names.currencies_of(fields.get("price", ())) if name == "currency" else []
+        if name not in fields and (found := names.of_field(name, [*preferred.get(name, ()), *own], taken, reserved)):
             fields[name] = found
             taken.update(found if name != "sku" else set(found[:1]) - {*names.declared(preferred.get("title", ()))})
+    is_image = not images and "url" in fields.keys() - mapping.keys() - preferred.keys()
+    if is_image and not names.images(preferred.get("image", ()), taken) and are_images(sample, fields["url"]):
+        images = fields.pop("url")
     is_keyed_by_title = False
     is_told = "sku" in mapping or "sku" in preferred
     if "sku" not in fields or names.is_late(fields["sku"][0]) or (not is_told and are_unused(sample(), fields["sku"])):
@@ -195,6 +197,9 @@ def _found_keys(
     others = [each for name in ("title", "url") for each in fields.get(name, ())[:1] if not is_alone]
     others += [each for column in images[:1] for each in (column, f"{column}.path") if not is_alone]
     serving = [each for each in others if not key and is_open and are_different_texts(sample(), each)][:1]
+    is_shop = len(sample()) > 1 or "price" in fields or bool(images)
+    if not (serving or key or is_alone) and is_open and is_shop:
+        serving = [each for each in fields.get("title", ()) if are_nearly_all_titles(sample(), each)][:1]
     return (*((key,) if key else ()), *own, *serving), bool(serving)
 
 
@@ -241,6 +246,8 @@ class _Names:
         if not found and name != "url":  # those are told by their values
             found = list(self._by_words(name, {*taken, *late}))[:1]
         late = [column for column in late if column not in taken and column not in self._ignored]
+        if name == "price" and not (found or late):
+            late = [each for own, each in self._ordered() if each not in taken and is_net_price(own)][:1]
         again = [f"{column}_2" for column in found if f"{column}_2" in self._columns and name != "sku"]
         free_again = [column for column in again if column not in taken and column not in reserved]
         return tuple(dict.fromkeys((*found, *free_again, *late)))
@@ -252,7 +259,8 @@ class _Names:
         taken = {*taken, *self._ignored}
         main = next((column for column in self.known_images() if column not in taken), None)
         named = self._with_all_names()
-        more = [column for name, column in named if _MORE_IMAGES.fullmatch(name) and column not in taken]
+        like = images_like(main and folded(main))
+        more = [column for name, column in named if like.fullmatch(name) and column not in taken]
         if main is None and not more:
             more = list(self._by_words("image", taken))
         return tuple(dict.fromkeys((*((main,) if main else ()), *more)))
@@ -281,6 +289,10 @@ class _Names:
     def currency(self, column: str) -> str | None:
         """The ISO 4217 code in the name of a price's column."""
         return self._currencies.get(column)
+
+    def currencies_of(self, prices: Sequence[str]) -> list[str]:
+        """The names that a column with the currency of the first price may have, as ``price1_currency``."""
+        return [f"{folded(price)}_{each}" for price in prices[:1] for each in name_table("names")["currency"]]
 
     def is_late(self, column: str) -> bool:
         """Whether a column's name counts for a key only where no other does."""
@@ -323,7 +335,8 @@ class _Names:
             match = _LOCALE.fullmatch(own[len(name) :]) if own.startswith(name) and own != name else None
             if match and match["locale"][:2] in name_table("codes")["languages"]:
                 found.append((_locale_rank(match["locale"]), column))
-        yield from (column for _, column in sorted(found, key=lambda pair: pair[0]))
+        is_key = len(found) == 1 and folded(found[0][1]).endswith("id")  # urun_id is no name in Indonesian
+        yield from () if is_key else (column for _, column in sorted(found, key=lambda pair: pair[0]))
 
     def _by_words(self, name: str, taken: Iterable[str]) -> Iterator[str]:
         """The columns with a word of this field in their names, and neither a word nor the name of another's."""
@@ -370,7 +383,8 @@ def _no_sku(columns: Sequence[str], source: str) -> SourceError:
             remedy="Write a line with the columns' names above it, such as: sku,title,price,image",
             details={"columns": list(columns)},
         )
-    guess = next((column for column in columns if _SKU_LIKE.search(column)), columns[0])
+    named = [column for column in columns if folded(column) not in ("", "index", "unnamed_0")] or [*columns]
+    guess = next((column for column in named if _SKU_LIKE.search(column)), named[0])
     spelled = f"sku={guess}" if re.fullmatch(r"[\w.-]+", guess) else f'"sku={guess}"'
     return SourceError(
         f"{source} has no column that looks like a product's key. Its columns are: {_joined(columns)}.",

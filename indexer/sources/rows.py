@@ -43,6 +43,8 @@ _ENGLISH = ("en_US", "en-US", "en_GB", "en-GB", "en", "default", "value", "text"
 _LANGUAGE = re.compile(r"[a-z]{2}(?:[_-][A-Za-z]{2,4})?")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _PORT = re.compile(r"\d{1,5}(?![^/?#])")
+_BLANKS = re.compile(r"[ \t\r\n]+")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
 _SHORTENED = re.compile(r"\d(?:[.,]\d{3,})?E\+\d{2}")
 _INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad "
 """A sku of these alone, as copied cells have them, is as good as empty."""
@@ -75,6 +77,11 @@ _TOTALS = frozenset(
 """The first words of the lines below a spreadsheet's table."""
 
 
+_ARE_GROUPS = ("этогруппа", "это_группа", "is_group", "is_folder")
+_YES = frozenset({"true", "истина", "да", "1", "yes"})
+"""What 1C and its like say of rows that are a folder of products."""
+
+
 class _RowReader:
     """Reads one row's cells, and notes those that cannot be read."""
 
@@ -90,7 +97,7 @@ class _RowReader:
         if _SHORTENED.fullmatch(sku):
             remedy = "Export the catalog again, with that column as text."
             self._note(self._used["sku"], InputError(f"{sku!r} lost its last digits in a spreadsheet.", remedy=remedy))
-        title = self._text("title", MAX_TITLE_CHARS).replace("\n", " ")
+        title = _BLANKS.sub(" ", self._text("title", MAX_TITLE_CHARS)).strip(" ")
         description = self._text("description", MAX_DESCRIPTION_CHARS)
         attributes = self._attributes()
         price_cents, currency = self._price()
@@ -107,6 +114,8 @@ class _RowReader:
             price_cents = None  # of a product that is sold as its variants alone
         if sku.rstrip(" :").casefold() in _TOTALS and not (title or description or images):
             raise InputError("The row is a total and no product.", remedy="Nothing needs to be done.")
+        if any(str(attributes.get(key)).casefold() in _YES for key in _ARE_GROUPS):
+            raise InputError("The row is a group of products and no product.", remedy="Nothing needs to be done.")
         if not (title or description or attributes or images or variants):
             first = f" {self._problems[0].reason}" if self._problems else ""
             raise InputError(
@@ -204,6 +213,8 @@ class _RowReader:
     ) -> None:
         """Add a cell's attributes; a text that ``is_one`` value is no list for its commas."""
         try:
+            if isinstance(cell, str) and self._columns.decimal_mark == "," and _THOUSANDS.fullmatch(cell.strip()):
+                cell = cell.replace(".", "")  # 1.500 pieces where prices have a comma
             if is_one and isinstance(cell, str) and "," in cell and cell.lstrip()[:1] not in ("[", "{"):
                 cell = display_text(cell)
                 check_attribute(key, cell, len(attributes))

@@ -6,10 +6,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import TypeVar
 
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded, has_word
+from vitrina.indexer.sources.column_values import are_unused
 from vitrina.indexer.sources.columns import Columns
 from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Join, Kinds, Pair, PairList, Variants
 
@@ -67,7 +69,7 @@ def grouped_dialect(dialect: CatalogDialect, columns: Columns, rows: Rows) -> Ca
             )
             join = _as_they_are(Join(by="parent", kinds=kinds, names=(f"{{{key}}}",)), column=_folded([column]))
             return _with_join(dialect, join, columns, rows, _groups(column, rows))
-    sku = columns.fields["sku"][0]
+    sku = next((each for each in columns.fields["sku"] if not are_unused(rows, (each,))), columns.fields["sku"][0])
     if (translated := _translations(sku, names, rows)) is not None:
         told = translated.kinds.column if translated.kinds else ()
         return dialect.model_copy(update={"join": translated, "ignore": (*dialect.ignore, *map(re.escape, told))})
@@ -135,24 +137,28 @@ _SIZES = re.compile(r"[\w/½-]+(?:, [\w/½-]+)*|(?!\d+,\d+$)[\w/½-]+(?:,[\w/½-
 
 
 def _lists_of_pairs(names: Sequence[str], columns: Columns, rows: Rows) -> list[PairList]:
-    """The columns with several names and values in one cell, as ``Colour:Red|Size:M``: in nearly all of their rows."""
+    """The columns with several names and values in one cell, as ``Colour:Red|Size:M`` or ``Colour=Red;Size=M``: in
+    nearly all of their rows."""
     used = {*(each for found in columns.fields.values() for each in found), *columns.images}
     found = []
     for column in names:
-        texts = [text for row in rows if column not in used and ":" in (text := _text(row.get(column)))]
-        for mark in "|;\n," if texts else "":
+        texts = [text for row in rows if column not in used and (text := _text(row.get(column)))]
+        signs = [sign for sign in ":=" if any(sign in text for text in texts)]
+        for sign, mark in product(signs, "|;\n,"):
             cells = [text.strip(f"{mark} ").split(mark) for text in texts]
-            are_pairs = sum(all(map(_PAIR.match, parts)) for parts in cells) >= 0.9 * _n_filled(column, rows)
+            are_pairs = sum(all(map(_PAIRS[sign].match, parts)) for parts in cells) >= 0.9 * len(texts)
             if are_pairs and any(len(parts) > 1 for parts in cells):
-                pattern = (
-                    rf"(?:^|{re.escape(mark)})\s*(?P<name>[^:{re.escape(mark)}]+?)\s*:(?P<value>[^{re.escape(mark)}]*)"
-                )
+                between = re.escape(mark)
+                pattern = rf"(?:^|{between})\s*(?P<name>[^{sign}{between}]+?)\s*{sign}(?P<value>[^{between}]*)"
                 found.append(PairList(column="x", pattern=pattern).model_copy(update={"column": column}))
                 break
     return found
 
 
-_PAIR = re.compile(r"\s*[^\W\d_][^:<>{}\"]{0,50}:(?!//)\s*[^\s<>{}]")
+_PAIRS = {
+    ":": re.compile(r"\s*[^\W\d_][^:<>{}\"]{0,50}:(?!//)\s*[^\s<>{}]"),
+    "=": re.compile(r"\s*[^\W\d_][^:=?&<>{}\"]{0,50}=\s*[^\s<>{}=\"]"),
+}
 
 
 def _n_filled(column: str, rows: Rows) -> int:

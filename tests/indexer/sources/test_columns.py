@@ -366,3 +366,101 @@ def test_a_line_of_totals_without_a_key_leaves_the_key(tmp_path: Path) -> None:
         write(tmp_path, "list.csv", "Nr.;Artikelbezeichnung;VK\nA-1;Vase;19,90\nA-2;Schale;9,50\n;Summe;29,40\n")
     )
     assert ([each.item.sku for each in records], total.reason) == (["A-1", "A-2"], "The row has no sku: Nr. is empty.")
+
+
+@pytest.mark.parametrize(
+    ("header", "cents"),
+    [
+        ("商品コード,商品名,単位,単価", 250),
+        ("商品コード,商品名,仕入単価,標準単価", 250),
+        ("codigo;descripcion;pcompra;pventa", 250),
+        ("Código;Descrição;Custo Unitário;Venda Unitário", 250),
+        ("Kod towaru;Nazwa artykułu;Opis;Cena netto katalogowa", 250),
+        ("Codice;Descrizione;Pz/conf;Prezzo netto", 250),
+        ("Art.-Nr.;Bezeichnung;Label;Euro", 250),
+        ("SKU;Nombre;Peso neto;Margen", None),
+    ],
+)
+def test_more_names_of_prices(tmp_path: Path, header: str, cents: int | None) -> None:
+    mark = ";" if ";" in header else ","
+    item = only(write(tmp_path, "shop.csv", f"{header}\n{mark.join(['A-1', 'Cup', '1', '2.50'])}\n")).item
+    assert (item.sku, item.title, item.price_cents) == ("A-1", "Cup", cents)
+
+
+def test_what_the_shop_paid_in_more_languages_is_no_attribute(tmp_path: Path) -> None:
+    names = "EK (EUR),costoPromedio,Custo (R$),Custo Unitário,Valor Custo,pcompra,закупка,Alış Fiyatı,원가,Costa"
+    cells = ",".join("4" * names.count(","))
+    item = only(write(tmp_path, "shop.csv", f"sku,title,{names}\nA,Cup,{cells},Brava\n")).item
+    assert item.attributes == {"costa": "Brava"}
+
+
+def test_of_several_prices_with_their_currencies_the_first_counts(tmp_path: Path) -> None:
+    product = (
+        "<urun><StokKodu>{}</StokKodu><StokAdi>{}</StokAdi><Havale>0,00</Havale><HavaleParaBirimi>TL</HavaleParaBirimi>"
+        "<SatisFiyati1>45,5000</SatisFiyati1><SatisFiyati1ParaBirimi>EURO</SatisFiyati1ParaBirimi>"
+        "<AlisFiyati>-10,0000</AlisFiyati><UrunId>{}</UrunId></urun>"
+    )
+    feed = f"<root>{product.format('A1', 'Fincan', 20)}{product.format('A2', 'Tabak', 21)}</root>"
+    cup, _ = read(write(tmp_path, "urunler.xml", feed))[0]
+    assert (cup.item.sku, cup.item.title) == ("A1", "Fincan")
+    assert (cup.item.price_cents, cup.item.currency) == (4550, "EUR")
+    assert "alis_fiyati" not in cup.item.attributes
+
+
+@pytest.mark.parametrize(
+    ("table", "skus"),
+    [
+        ("name,link,kind\n,https://s.example/cup,a\n,https://s.example/pan,b\n,https://s.example/cup,a\n", 2),
+        ("name,price\nA red cup,9\nA cup,4\nA red cup,9\n", 2),
+        (f"name,price\n{'A long name of a cup ' * 4},9\nCup,4\n", 2),
+        ("Titel,Preis,Herkunft\nKohl,2,Kiel\nKohl,3,Husum\nRübe,2,Kiel\nDill,1,Kiel\nLauch,4,Kiel\n", 4),
+        ("바코드,상품코드,상품명,옵션,판매가\n,,꽃다발,대,50000\n,,꽃다발,소,30000\n,,화분,,20000\n", 2),
+        ("nome,preco,imagem\nTrança,200,a.png\n", 1),
+    ],
+)
+def test_tables_without_keys_whose_names_come_again(tmp_path: Path, table: str, skus: int) -> None:
+    source = open_source(str(write(tmp_path, "shop.csv", table)))
+    found = [row.item.sku for row in source.rows() if isinstance(row, Record)]
+    assert len({*found}) == skus
+    assert "has no column of keys" in source.notes[-1]
+
+
+def test_rows_of_sales_have_no_key(tmp_path: Path) -> None:
+    table = "name,price\nCup,9\nCup,8\nPan,9\nCup,7\nPan,5\n"
+    with pytest.raises(SourceError, match="no column that looks like a product's key"):
+        open_source(str(write(tmp_path, "sales.csv", table)))
+
+
+def test_the_remedy_names_a_column(tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as error:
+        open_source(str(write(tmp_path, "sales.csv", ",name,price\n,Cup,9\n,Cup,8\n,Cup,7\n")))
+    assert error.value.remedy is not None
+    assert error.value.remedy.endswith("--map sku=name")
+
+
+def test_addresses_of_images_are_no_addresses_of_pages(tmp_path: Path) -> None:
+    table = "id,url,caption\n1,https://i.example/1_n.jpg?x=1,A bag\n2,https://i.example/2_n.jpg?x=2,A coat\n"
+    bag, _ = read(write(tmp_path, "shots.csv", table))[0]
+    assert (bag.item.url, [each.url for each in bag.images]) == (None, ["https://i.example/1_n.jpg?x=1"])
+
+
+@pytest.mark.parametrize("names", ["resim,resim1,resim2", "main_image,all_images,note", "Foto,Foto 2,Foto 3"])
+def test_images_with_a_number_or_all_of_them(tmp_path: Path, names: str) -> None:
+    cells = '"https://i.example/1.jpg","https://i.example/1.jpg; https://i.example/2.jpg",""'
+    item = only(write(tmp_path, "shop.csv", f"sku,title,{names}\nA,Cup,{cells}\n"))
+    assert [each.url for each in item.images] == ["https://i.example/1.jpg", "https://i.example/2.jpg"]
+
+
+def test_folders_of_1c_are_no_products(tmp_path: Path) -> None:
+    table = "ЭтоГруппа;Код;Наименование;Цена\nИСТИНА;G1;Посуда;\nЛОЖЬ;A1;Чашка;90\n"
+    records, (group,) = read(write(tmp_path, "1c.csv", table))
+    assert ([each.item.sku for each in records], group.reason) == (
+        ["A1"],
+        "The row is a group of products and no product.",
+    )
+
+
+def test_counts_are_grouped_as_the_prices_of_the_file_are(tmp_path: Path) -> None:
+    table = "Código;Descrição;Preço;Estoque;Peso\n1;Feijão;8,49;1.500;2.5\n2;Arroz;4,79;20;1\n"
+    beans, _ = read(write(tmp_path, "pdv.csv", table))[0]
+    assert beans.item.attributes == {"estoque": 1500, "peso": 2.5}

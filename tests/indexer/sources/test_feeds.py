@@ -254,3 +254,8 @@ def test_an_attribute_names_a_prices_currency_in_other_languages(tmp_path: Path)
     feed = f"<Produits>{product}</Produits>"
     item = only(write(tmp_path, "feed.xml", feed)).item
     assert (item.sku, item.title, item.price_cents, item.currency) == ("A", "Chaise", 4990, "EUR")
+
+
+def test_a_name_over_two_lines_has_no_blanks_of_the_files_layout(tmp_path: Path) -> None:
+    feed = "<shop><product><id>1</id><name>Cup with\n        a lid</name></product></shop>"
+    assert only(write(tmp_path, "feed.xml", feed)).item.title == "Cup with a lid"

@@ -226,3 +226,24 @@ def test_rows_with_one_products_key_and_keys_of_their_own(tmp_path: Path, table:
     item = only(write(tmp_path, "shop.csv", table)).item
     assert (item.title, item.price_cents, [each.sku for each in item.variants]) == ("Tee", 900, ["P-S", "P-M"])
     assert [next(iter(each.options.values())) for each in item.variants] == ["S", "M"]
+
+
+@pytest.mark.parametrize(
+    "cell", ["Colour=Red|Material=Clay", "Colour=Red; Material=Clay", "Colour: Red|Material: Clay"]
+)
+def test_names_and_values_in_one_cell(tmp_path: Path, cell: str) -> None:
+    cup, _ = read(write(tmp_path, "a.csv", f'id,name,cechy\n1,Cup,"{cell}"\n2,Pan,"{cell.replace("Clay", "Iron")}"\n'))[
+        0
+    ]
+    assert cup.item.attributes == {"colour": "Red", "material": "Clay"}
+
+
+def test_addresses_with_parameters_are_no_names_and_values(tmp_path: Path) -> None:
+    links = "https://a.example/?b=1|https://a.example/?b=2"
+    cup, _ = read(write(tmp_path, "a.csv", f"id,name,sources\n1,Cup,{links}\n2,Pan,{links}\n"))[0]
+    assert list(cup.item.attributes) == ["sources"]
+
+
+def test_sizes_in_the_plural(tmp_path: Path) -> None:
+    (shoe, boot), _ = read(write(tmp_path, "a.csv", 'id,nombre,Tallas\n1,Zapato,"38,39,40"\n2,Bota,"41,42,43"\n'))
+    assert (shoe.item.attributes["tallas"], boot.item.attributes["tallas"]) == ((38, 39, 40), (41, 42, 43))

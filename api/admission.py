@@ -109,12 +109,16 @@ class Admitted:
 
 
 class InFlight:
-    """How many requests of each kind are being answered, and whether there is room for another. For one thread."""
+    """How many requests of each kind are being answered, and whether there is room for another; ``on_refused`` is
+    called where there is none. For one thread."""
 
     def __init__(
-        self, max_in_flight: Mapping[Work, int] = MAX_IN_FLIGHT, clock: Callable[[], float] = time.monotonic
+        self,
+        max_in_flight: Mapping[Work, int] = MAX_IN_FLIGHT,
+        clock: Callable[[], float] = time.monotonic,
+        on_refused: Callable[[Work], None] = lambda work: None,
     ) -> None:
-        self.n_refused = Counter[Work]()
+        self._on_refused = on_refused
         self._max_in_flight = max_in_flight
         self._n = Counter[Work]()
         self._searches: dict[Admitted, None] = {}
@@ -130,10 +134,10 @@ class InFlight:
         return self._n[work]
 
     def refuses(self, work: Work) -> bool:
-        """Whether a request is one too many, which is counted."""
+        """Whether a request is one too many."""
         if self._n[work] < self._bound(work):
             return False
-        self.n_refused[work] += 1
+        self._on_refused(work)
         if work is Work.SEARCH:
             self._refused.add()
             if self._n[work] + len(self._refused) > self._max_in_flight[work]:

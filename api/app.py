@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -30,6 +30,8 @@ from vitrina.search.types.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
+
+    from vitrina.api.connections import Refusal
 
 
 class BodyTooLargeError(Exception):
@@ -180,15 +182,17 @@ def telemetry(*, is_on: bool) -> TelemetryConfig:
     return {"tracing": is_on, "auto_configure": is_on, "operation_spans": False, "metrics": False, "logs": False}
 
 
-def create_app(settings: Settings, open_service: Callable[[Settings], Service] = Service.from_settings) -> FastAPI:
+def create_app(
+    settings: Settings, open_service: Callable[[Settings], AbstractContextManager[Service]] = Service.from_settings
+) -> FastAPI:
     """The ASGI application. It opens the store and loads the encoder on start-up, and fails with the reason."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Refusal]]:
         with open_service(settings) as service:
             app.state.service = service
             app.state.metrics.watch(service, app.state.in_flight)
-            yield
+            yield {"refusal": app.state.in_flight.refusal}
 
     app = FastAPIOffline(
         redoc_url=None,
@@ -200,7 +204,8 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
         telemetry=telemetry(is_on=settings.tracing),
     )
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_import_bytes=settings.max_import_bytes)
-    app.state.in_flight, app.state.metrics = InFlight(), Metrics()
+    app.state.metrics = Metrics()
+    app.state.in_flight = InFlight(on_refused=app.state.metrics.count_refusal)
     app.add_middleware(Admission, in_flight=app.state.in_flight)
     origins = names_in(settings.allowed_origins)
     needs_key = settings.api_keys == "required"

@@ -56,6 +56,9 @@ them can be closed again."""
 GRACE_S = 4
 """How long answers under way may take once the service is asked to stop."""
 
+SILENCE_S = 30
+"""How long a worker may leave its supervisor without an answer, which a thread of its own gives, before it is killed."""
+
 EXIT_S = 3.0
 """How long threads may take after that; a picture's server may keep one waiting for longer."""
 
@@ -97,8 +100,9 @@ HEADER_TOO_LARGE = last_answer(
 class Connection(HttpToolsProtocol):
     """An HTTP/1.1 connection with time limits. Of too many, those are closed that have been waited for longest.
 
-    ``refusal`` answers what cannot be answered soon, as soon as its headers are read and without the application, whose
-    middleware takes ten times as long: beside searches that compute, that decides how many refusals a second there are.
+    The application's ``refusal``, of its lifespan's state, answers what cannot be answered soon, as soon as its headers
+    are read and without the application, whose middleware takes ten times as long: beside searches that compute, that
+    decides how many refusals a second there are.
     """
 
     def __init__(
@@ -109,11 +113,10 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         max_connections: int = MAX_CONNECTIONS,
-        refusal: Refusal | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._max_connections = max_connections
-        self._refusal = refusal
+        self._refusal: Refusal | None = app_state.get("refusal")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count it, and close others if there are too many."""
@@ -309,12 +312,19 @@ def max_connections() -> int:
 
 
 def server_config(
-    app: ASGIApp, host: str, port: int, refusal: Refusal | None = None, trusted_proxies: str = "127.0.0.1,::1"
+    app: ASGIApp | Callable[[], ASGIApp],
+    host: str,
+    port: int,
+    trusted_proxies: str = "127.0.0.1,::1",
+    n_workers: int | None = None,
 ) -> Config:
-    """How the application is served; ``refusal`` is asked before it, and ``X-Forwarded-For`` believed of proxies."""
-    protocol = partial(Connection, max_connections=max_connections(), refusal=refusal)
+    """How the application is served, by this process, or by ``n_workers`` of which each makes its own with ``app``.
+    ``X-Forwarded-For`` is believed of proxies."""
+    protocol = partial(Connection, max_connections=max_connections())
     return Config(
         app,
+        factory=n_workers is not None,
+        workers=n_workers,
         host=host,
         port=port,
         http=cast("type[Connection]", protocol),
@@ -324,6 +334,7 @@ def server_config(
         server_header=False,
         forwarded_allow_ips=trusted_proxies,
         timeout_graceful_shutdown=GRACE_S,
+        timeout_worker_healthcheck=SILENCE_S,
     )
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vitrina.api.admission import InFlight, Work
 from vitrina.api.logs import REQUEST_ID_HEADER, access_log, id_of, request_id
 from vitrina.api.rerankers import Readiness
+from vitrina.search.reranking.client import CacheCounts
 from vitrina.search.types.answer import Answer
 
 if TYPE_CHECKING:
@@ -32,11 +37,18 @@ UNKNOWN_ROUTE = "none"
 """In place of paths that no route has: any number of them may be asked for."""
 
 
+SHARED_COUNTS = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment's variable for the folder in which several workers keep what they count, as prometheus_client does
+where it is set when that is imported."""
+
+
 class Metrics:
-    """What one service counts, in a registry of its own. Safe to use from several threads."""
+    """What one service counts, in a registry of its own; with ``SHARED_COUNTS`` what its workers have counted together,
+    beside what the one that is asked does now. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._now = CollectorRegistry()
         self._requests = Counter(
             "vitrina_requests", "Answers by route and status.", ["method", "route", "status"], registry=self._registry
         )
@@ -61,12 +73,24 @@ class Metrics:
             registry=self._registry,
         )
         self._errors = Counter("vitrina_errors", "Errors by their code.", ["code"], registry=self._registry)
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
+        self._refused = Counter(
+            "vitrina_refused", "Requests answered with 503 at once.", ["work"], registry=self._registry
+        )
+        for work in Work:
+            self._refused.labels(work)
+        self._cache_reads = Counter(
+            "vitrina_cache_reads", "Answers looked up in a cache.", ["cache", "result"], registry=self._registry
+        )
+        self._seen = CacheCounts()
+        self._service: Service | None = None
+        self._lock = threading.Lock()
+        ProcessCollector(registry=self._now)
+        PlatformCollector(registry=self._now)
 
     def watch(self, service: Service, in_flight: InFlight) -> None:
         """Also show what a running service does now."""
-        self._registry.register(ServiceCollector(service, in_flight))
+        self._service = service
+        self._now.register(ServiceCollector(service, in_flight))
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """An answer was sent."""
@@ -86,9 +110,28 @@ class Metrics:
         """Something was answered with an error."""
         self._errors.labels(code).inc()
 
+    def count_refusal(self, work: Work) -> None:
+        """A request was one too many of its kind."""
+        self._refused.labels(work).inc()
+
     def text(self) -> bytes:
         """All of them, in Prometheus's text format 0.0.4."""
-        return generate_latest(self._registry)
+        self._count_cache_reads()
+        counted = self._registry
+        if folder := os.environ.get(SHARED_COUNTS):
+            counted = CollectorRegistry()
+            MultiProcessCollector(counted, folder)
+        return generate_latest(counted) + generate_latest(self._now)
+
+    def _count_cache_reads(self) -> None:
+        """Add what the reranker's cache has counted since it was last asked."""
+        if self._service is None or self._service.reranking is None:
+            return
+        with self._lock:
+            counts, seen = replace(self._service.reranking.cache_counts), self._seen
+            self._cache_reads.labels("scores", "hit").inc(max(0, counts.n_hits - seen.n_hits))
+            self._cache_reads.labels("scores", "miss").inc(max(0, counts.n_misses - seen.n_misses))
+            self._seen = counts
 
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -105,10 +148,6 @@ class ServiceCollector(Collector):
         """The metrics, read now."""
         service = self._service
         yield gauges("vitrina_in_flight", "Requests being answered.", "work", {w: self._in_flight[w] for w in Work})
-        refused = CounterMetricFamily("vitrina_refused", "Requests answered with 503 at once.", labels=["work"])
-        for work in Work:
-            refused.add_metric([work], self._in_flight.n_refused[work])
-        yield refused
         lengths = {name: threads._work_queue.qsize() for name, threads in service.threads.items()}
         yield gauges("vitrina_queue_length", "Calls that wait for a thread.", "threads", lengths)
         yield GaugeMetricFamily("vitrina_items", "Items in the catalog.", service.store.catalog.counts()["items"])
@@ -137,11 +176,6 @@ class ServiceCollector(Collector):
         yield GaugeMetricFamily(
             "vitrina_reranker_circuit_open", "Whether it is left alone since it failed.", int(is_open)
         )
-        counts = service.reranking.cache_counts
-        read = CounterMetricFamily("vitrina_cache_reads", "Answers looked up in a cache.", labels=["cache", "result"])
-        read.add_metric(["scores", "hit"], counts.n_hits)
-        read.add_metric(["scores", "miss"], counts.n_misses)
-        yield read
 
 
 def gauges(name: str, text: str, label: str, values: dict[str, int] | dict[Work, int]) -> GaugeMetricFamily:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import gc
+import os
 import socket
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from contextlib import closing, suppress
+from functools import partial
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -12,48 +16,73 @@ from vitrina.api.cli.console import StoreOption, errors, print_note, settings_fo
 from vitrina.search.types.errors import StateError
 
 if TYPE_CHECKING:
-    from vitrina.api.service import Service
     from vitrina.api.settings import Settings
+    from vitrina.search.store.store import Store
+
+EXIT_UNSTARTED: Final = 3
 
 
 def serve(
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to listen on.")] = 8000,
+    n_workers: Annotated[
+        int,
+        typer.Option("--workers", min=1, max=256, help="Processes that answer, each with the index in its own memory."),
+    ] = 1,
     folder: StoreOption = None,
 ) -> None:
     """Serve the HTTP API and the web page."""
-    from contextlib import suppress
-
-    import uvicorn
-
-    from vitrina.api.app import create_app
-    from vitrina.api.connections import exit_soon, server_config
     from vitrina.api.logs import configure_logs
-    from vitrina.api.service import Service
 
     settings = settings_for(folder)
     settings = settings.model_copy(update={"allowed_hosts": f"{settings.allowed_hosts},{host}"})
     settings = settings.model_copy(update={"api_keys": key_mode(settings, host)})
     configure_logs(settings.log)
     check_address(host, port)
+    address = f"http://{host}:{port}/"
+    print_open = partial(print_note, f"Open {address} to search, {address}docs for the API. Ctrl-C stops.")
+    answer = serve_alone if n_workers == 1 else partial(serve_by_workers, n_workers=n_workers)
+    if not answer(settings, host, port, print_open):
+        raise typer.Exit(EXIT_UNSTARTED)
+
+
+def serve_alone(settings: Settings, host: str, port: int, print_open: Callable[[], None]) -> bool:
+    """Answer in this process until it is told to stop; whether it ever began to."""
+    import uvicorn
+
+    from vitrina.api.cli.workers import opened_app
+    from vitrina.api.connections import server_config
+    from vitrina.api.service import Service
+
     # Opened before the server starts, so that a mistake ends the command instead of leaving a server that answers 503.
     with errors.status("Loading the catalog and the encoder"):
         service = Service.from_settings(settings)
-    n_items = service.store.catalog.counts()["items"]
-    print_note(f"{n_items:,} items from {settings.store}{'' if n_items else ', which is empty so far'}")
-    print_note(reranker_line(service))
-    print_note(keys_line(settings))
-    print_note(f"Open http://{host}:{port}/ to search, http://{host}:{port}/docs for the API. Ctrl-C stops.")
-    app = create_app(settings, lambda _: service)
-    server = uvicorn.Server(server_config(app, host, port, app.state.in_flight.refusal, settings.trusted_proxies))
-    keep_all_there_is()
-    if service.reranking is not None:
-        service.reranking.on_open = keep_all_there_is
+        app = opened_app(service, settings)
+    print_service(service.store, settings)
+    print_open()
+    server = uvicorn.Server(server_config(app, host, port, settings.trusted_proxies))
     with suppress(KeyboardInterrupt):
         server.run()
-    if not server.started:
-        raise typer.Exit(3)
-    exit_soon()
+    return server.started
+
+
+def serve_by_workers(
+    settings: Settings, host: str, port: int, print_open: Callable[[], None], n_workers: int
+) -> bool:
+    """Have other processes answer until this one is told to stop; whether they could begin to."""
+    from vitrina.api.cli.workers import Workers, worker_config
+    from vitrina.api.metrics import SHARED_COUNTS
+    from vitrina.api.settings import open_store
+
+    with closing(open_store(settings)) as store:
+        print_service(store, settings)
+    config = worker_config(settings, host, port, n_workers)
+    with TemporaryDirectory(prefix="vitrina-metrics-") as counts, config.bind_socket() as shared:
+        os.environ[SHARED_COUNTS] = counts
+        workers = Workers(config, [shared], print_open)
+        print_note(f"Starting {n_workers} workers, each with the index in its own memory.")
+        workers.run()
+    return not workers.have_failed
 
 
 def check_address(host: str, port: int) -> None:
@@ -68,13 +97,6 @@ def check_address(host: str, port: int) -> None:
             f"{host}:{port} cannot be listened on: {error.strerror or error}.",
             remedy="Choose another address with --host and --port, or stop what listens there.",
         ) from error
-
-
-def keep_all_there_is() -> None:
-    """Tell the garbage collector that what there is now stays. It would look through all of it every few thousand
-    requests, which halts everything for 150 ms."""
-    gc.collect()
-    gc.freeze()
 
 
 def key_mode(settings: Settings, host: str) -> str:
@@ -98,8 +120,14 @@ def keys_line(settings: Settings) -> str:
     return f"Requests need one of {n_keys:,} API keys." if n_keys > 1 else "Requests need the API key."
 
 
-def reranker_line(service: Service) -> str:
-    """Which reranker the service uses; it is opened in the background."""
-    if service.reranking is None:
-        return "No reranker; set VITRINA_RERANKER to use one."
-    return f"Opening the reranker {service.reranking.status.name} in the background."
+def print_service(store: Store, settings: Settings) -> None:
+    """Say what is served: how many items, with which reranker, and to whom. Raises StorageError."""
+    from vitrina.api.rerankers import reranker_name
+
+    n_items = store.catalog.counts()["items"]
+    print_note(f"{n_items:,} items from {settings.store}{'' if n_items else ', which is empty so far'}")
+    name = reranker_name(settings)
+    print_note(
+        f"Opening the reranker {name} in the background." if name else "No reranker; set VITRINA_RERANKER to use one."
+    )
+    print_note(keys_line(settings))

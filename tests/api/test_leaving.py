@@ -40,7 +40,7 @@ def running(folder: Path, reranker: ColourReranker) -> Iterator[tuple[int, Servi
     reranking = BackgroundReranker(store, "eyes", lambda _: reranker)
     service = Service(store, FakeEncoder(), reranking=reranking)
     app = create_app(Settings(store=folder), lambda _: service)
-    server = uvicorn.Server(server_config(app, "127.0.0.1", 0, app.state.in_flight.refusal))
+    server = uvicorn.Server(server_config(app, "127.0.0.1", 0))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     assert soon(lambda: server.started and reranking.status.readiness is Readiness.READY)

@@ -1,0 +1,126 @@
+"""The worker processes of ``vitrina serve --workers``: more searches at a time than one interpreter's lock lets through."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from socket import socket
+
+from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE, Config
+from uvicorn.supervisors import Multiprocess
+
+from vitrina.api.app import create_app
+from vitrina.api.cli.console import print_error
+from vitrina.api.connections import exit_soon, server_config
+from vitrina.api.logs import configure_logs
+from vitrina.api.service import Service
+from vitrina.api.settings import Settings
+from vitrina.search.types.errors import VitrinaError
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.1
+"""How often it is looked whether the first worker answers yet."""
+
+
+class Workers(Multiprocess):
+    """Processes that answer on one socket, each with a service of its own over the same store. What ends early is started
+    again.
+
+    The first starts alone: the others find the snapshot that it has written, and what is wrong is told once.
+    """
+
+    def __init__(self, config: Config, sockets: list[socket], on_first: Callable[[], None]) -> None:
+        super().__init__(config, sockets)
+        self._on_first = on_first
+
+    @property
+    def have_failed(self) -> bool:
+        """Whether they ended since one could not be started."""
+        return any(each.exitcode == STARTUP_FAILURE for each in self.processes)
+
+    def init_processes(self) -> None:
+        """Start the first and, once it answers, the others."""
+        n_workers, self.processes_num = self.processes_num, 1
+        super().init_processes()
+        while not self._is_listened_on():
+            self.handle_signals()
+            if self.should_exit.wait(LOOK_S) or not self.processes[0].process.is_alive():
+                break
+        else:
+            self._on_first()
+            self.processes_num = n_workers - 1
+            super().init_processes()
+        self.processes_num = n_workers
+
+    def _is_listened_on(self) -> bool:
+        shared = self.sockets[0]
+        with socket(shared.family, shared.type) as probe:
+            return probe.connect_ex(shared.getsockname()) == 0
+
+    def handle_hup(self) -> None:
+        """End, as one process does whose terminal is closed."""
+        self.handle_term()
+
+    def keep_subprocess_alive(self) -> None:
+        """Start those again that have ended, or do not answer."""
+        before = [*self.processes]
+        super().keep_subprocess_alive()
+        for old, new in zip(before, self.processes, strict=True):
+            if new is not old:
+                log.error("The worker %s ended with status %s; %s takes its place.", old.pid, old.exitcode, new.pid)
+
+
+def worker_config(settings: Settings, host: str, port: int, n_workers: int) -> Config:
+    """How each worker serves. It is sent to them, so it has a recipe for the application and not the application."""
+    return server_config(partial(worker_app, settings), host, port, settings.trusted_proxies, n_workers)
+
+
+def worker_app(settings: Settings) -> FastAPI:
+    """What this process, a worker, answers with. Blocks for seconds; ends the process where it cannot be opened."""
+    configure_logs(settings.log)
+    threading.Thread(target=end_with_parent, name="parent", daemon=True).start()
+    try:
+        return opened_app(Service.from_settings(settings), settings)
+    except VitrinaError as error:
+        print_error(error)
+        raise SystemExit(STARTUP_FAILURE) from error
+
+
+def end_with_parent() -> None:
+    """End this process as on SIGTERM once the one that started it is gone, whatever ended that."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def opened_app(service: Service, settings: Settings) -> FastAPI:
+    """The application over a service, for a process that does nothing else and ends soon after it."""
+
+    @contextmanager
+    def served(_: Settings) -> Iterator[Service]:
+        with service:
+            yield service
+        exit_soon()
+
+    app = create_app(settings, served)
+    keep_all_there_is()
+    if service.reranking is not None:
+        service.reranking.on_open = keep_all_there_is
+    return app
+
+
+def keep_all_there_is() -> None:
+    """Tell the garbage collector that what there is now stays. It would look through all of it every few thousand
+    requests, which halts everything for 150 ms."""
+    gc.collect()
+    gc.freeze()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -199,18 +200,41 @@ def _decoded(judged: bytes, names: Sequence[str]) -> dict[str, str]:
     return texts
 
 
+MAX_LETTERS = 60
+"""How many letters speak for a language at most: names from other countries do not, however many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How well a text reads in a language: its probability by the words, and the share of letters that it has."""
+
+    probability: float
+    language: str
+    share: float
+    n_letters: int
+
+    @property
+    def score(self) -> float:
+        return self.probability * self.share ** min(MAX_LETTERS, self.n_letters)
+
+    def odds(self, other: _Reading) -> float:
+        """How much likelier this is than another reading of the same text. In one language all letters count."""
+        n_more = max(0, min(self.n_letters, other.n_letters) - MAX_LETTERS) if self.language == other.language else 0
+        return self.score / other.score * math.exp(min(100.0, n_more * math.log(self.share / other.share)))
+
+
 def _latin(judged: bytes) -> str | None:
-    scores: dict[str, tuple[float, str]] = {}
+    readings: dict[str, tuple[_Reading, str]] = {}
     for name, text in _decoded(judged, _LATIN).items():
-        if text not in scores and (score := _latin_score(text)):
-            scores[text] = score, name
-    ranked = sorted(scores.values(), reverse=True)
+        if text not in readings and (reading := _read_latin(text)) is not None:
+            readings[text] = reading, name
+    ranked = sorted(readings.values(), key=lambda each: each[0].score, reverse=True)
     if not ranked:
         return None
-    (best, name), (second, _) = ranked[0], ranked[1] if len(ranked) > 1 else (0.0, "")
+    best, name = ranked[0]
     if name in _RARE and sum(byte >= 0x80 for byte in judged) < _LEAST_OF_RARE:
         return None
-    return name if best > (3 if name == "cp1252" else 10) * second else None
+    return name if all(best.odds(other) > (3 if name == "cp1252" else 10) for other, _ in ranked[1:]) else None
 
 
 @cache
@@ -219,30 +243,32 @@ def _identifier() -> LanguageIdentifier:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
-def _latin_score(text: str) -> float:
-    """How well a text reads in its likeliest language whose letters it has; 0 for signs that no shop writes."""
+def _read_latin(text: str) -> _Reading | None:
+    """How well a text reads in its likeliest language whose letters it has; None for signs that no shop writes."""
     found: list[str] = []
     for before, sign, after in zip(f" {text}", text, f"{text[1:]} ", strict=False):
         if sign.isascii():
             continue
         if sign in "ªº" or (sign == "°" and before in "nN"):  # 4ª, nº, n°
             if not before.isalnum():
-                return 0.0
+                return None
         elif sign.isalpha():
             if sign.isupper() and before.islower():
-                return 0.0
+                return None
             found.append(sign.lower())
         elif sign not in _SIGNS or (before.isalpha() and sign not in "’‘" and (after.isalpha() or sign in _APART)):
-            return 0.0
+            return None
     probabilities = dict(_identifier().rank(text[:4096]))
     if not found:
-        return 1.0
+        return _Reading(1.0, "", 1.0, 0)
     foreign = [0.8 * (letter in _OF_NAMES) for letter in found]
     shares = {
         code: sum(max(letter in letters, less) for letter, less in zip(found, foreign, strict=True)) / len(found)
         for code, letters in _LETTERS.items()
     }
-    return max(float(probabilities.get(code, 0.0)) * share ** min(60, len(found)) for code, share in shares.items())
+    readings = (_Reading(float(probabilities.get(code, 0.0)), code, share, len(found)) for code, share in shares.items())
+    best = max(readings, key=lambda each: each.score)
+    return best if best.score else None
 
 
 _COMMON: Mapping[str, str] = {

@@ -97,3 +97,12 @@ def test_a_sign_of_degree_after_n_is_no_sign_of_another_encoding(tmp_path: Path)
     table = "Référence;Libellé;Quantité;Photo n°1\nR1;Bougie « Noël »;4;1.jpg\nR2;Savon à l'huile;9;2.jpg\n"
     record = read(write(tmp_path, "shop.csv", table.encode("cp1252")))[0][0]
     assert record.item.title == "Bougie « Noël »"
+
+
+def test_a_few_signs_and_foreign_letters_do_not_hide_the_encoding_of_a_long_file(tmp_path: Path) -> None:
+    rows = [f"{n};Bratpfanne Größe {n} Ø 28 cm für Gemüse, Crêpe und Spätzle\n" for n in range(200)]
+    text = "Artikelnummer;Artikelname\n" + "".join(
+        [*rows[:6], *(row.replace("Ø ", "").replace("Crêpe", "Soße") for row in rows[6:])]
+    )
+    found = detect_encoding(write(tmp_path, "jtl.csv", text.encode("cp1252")))
+    assert text.encode("cp1252").decode(found.name, found.errors) == text

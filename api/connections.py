@@ -57,7 +57,7 @@ GRACE_S = 4
 """How long answers under way may take once the service is asked to stop."""
 
 SILENCE_S = 30
-"""How long a worker may leave its supervisor without an answer, which a thread of its own gives, before it is killed."""
+"""How long a worker may leave the process that started it without an answer before it is killed."""
 
 EXIT_S = 3.0
 """How long threads may take after that; a picture's server may keep one waiting for longer."""

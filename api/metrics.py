@@ -120,7 +120,7 @@ class Metrics:
         counted = self._registry
         if folder := os.environ.get(SHARED_COUNTS):
             counted = CollectorRegistry()
-            MultiProcessCollector(counted, folder)
+            MultiProcessCollector(counted, folder)  # type: ignore[no-untyped-call]
         return generate_latest(counted) + generate_latest(self._now)
 
     def _count_cache_reads(self) -> None:

@@ -66,9 +66,7 @@ def serve_alone(settings: Settings, host: str, port: int, print_open: Callable[[
     return server.started
 
 
-def serve_by_workers(
-    settings: Settings, host: str, port: int, print_open: Callable[[], None], n_workers: int
-) -> bool:
+def serve_by_workers(settings: Settings, host: str, port: int, print_open: Callable[[], None], n_workers: int) -> bool:
     """Have other processes answer until this one is told to stop; whether they could begin to."""
     from vitrina.api.cli.workers import Workers, worker_config
     from vitrina.api.metrics import SHARED_COUNTS
@@ -122,12 +120,17 @@ def keys_line(settings: Settings) -> str:
 
 def print_service(store: Store, settings: Settings) -> None:
     """Say what is served: how many items, with which reranker, and to whom. Raises StorageError."""
-    from vitrina.api.rerankers import reranker_name
-
     n_items = store.catalog.counts()["items"]
     print_note(f"{n_items:,} items from {settings.store}{'' if n_items else ', which is empty so far'}")
-    name = reranker_name(settings)
-    print_note(
-        f"Opening the reranker {name} in the background." if name else "No reranker; set VITRINA_RERANKER to use one."
-    )
+    print_note(reranker_line(settings))
     print_note(keys_line(settings))
+
+
+def reranker_line(settings: Settings) -> str:
+    """Which reranker is used; it is opened in the background."""
+    from vitrina.api.rerankers import reranker_name
+
+    name = reranker_name(settings)
+    if name is None:
+        return "No reranker; set VITRINA_RERANKER to use one."
+    return f"Opening the reranker {name} in the background."

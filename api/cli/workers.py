@@ -1,4 +1,4 @@
-"""The worker processes of ``vitrina serve --workers``: more searches at a time than one interpreter's lock lets through."""
+"""The processes of ``vitrina serve --workers``: more searches at a time than one interpreter's lock lets through."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ LOOK_S = 0.1
 
 
 class Workers(Multiprocess):
-    """Processes that answer on one socket, each with a service of its own over the same store. What ends early is started
-    again.
+    """Processes that answer on one socket, each with a service of its own over the same store. One that ends early is
+    replaced.
 
     The first starts alone: the others find the snapshot that it has written, and what is wrong is told once.
     """

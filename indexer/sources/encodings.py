@@ -266,7 +266,9 @@ def _read_latin(text: str) -> _Reading | None:
         code: sum(max(letter in letters, less) for letter, less in zip(found, foreign, strict=True)) / len(found)
         for code, letters in _LETTERS.items()
     }
-    readings = (_Reading(float(probabilities.get(code, 0.0)), code, share, len(found)) for code, share in shares.items())
+    readings = (
+        _Reading(float(probabilities.get(code, 0.0)), code, share, len(found)) for code, share in shares.items()
+    )
     best = max(readings, key=lambda each: each.score)
     return best if best.score else None
 

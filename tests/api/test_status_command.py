@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.api.conftest import N_PRODUCTS, Vitrina
-from tests.fakes import FakeEncoder
 from vitrina.api.cli.serve import reranker_line
-from vitrina.api.rerankers import BackgroundReranker
-from vitrina.api.service import Service
 from vitrina.api.settings import Settings
 from vitrina.search.store.store import Store
 
@@ -27,12 +24,9 @@ def test_delete_and_rebuild(vitrina: Vitrina, store: Store) -> None:
     assert f"flat, {N_PRODUCTS - 1} rows (exact, since" in printed
 
 
-def test_status_and_serve_name_the_reranker(reranking_vitrina: Vitrina, reranking_store: Store) -> None:
+def test_status_and_serve_name_the_reranker(reranking_vitrina: Vitrina) -> None:
     status, printed, _ = reranking_vitrina("status")
     assert status == 0
     assert "eyes at vlm.example" in printed
-    reranking = BackgroundReranker.from_settings(Settings(), reranking_store)
-    with_one = Service(Store(reranking_store.folder), FakeEncoder(), reranking=reranking)
-    assert reranker_line(with_one) == "Opening the reranker eyes at vlm.example in the background."
-    with Service(Store(reranking_store.folder), FakeEncoder()) as without:
-        assert "VITRINA_RERANKER" in reranker_line(without)
+    assert reranker_line(Settings()) == "Opening the reranker eyes at vlm.example in the background."
+    assert "VITRINA_RERANKER" in reranker_line(Settings(reranker="off"))

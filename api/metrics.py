@@ -81,7 +81,7 @@ class Metrics:
         self._cache_reads = Counter(
             "vitrina_cache_reads", "Answers looked up in a cache.", ["cache", "result"], registry=self._registry
         )
-        self._seen = CacheCounts()
+        self._counted_reads = CacheCounts()
         self._service: Service | None = None
         self._lock = threading.Lock()
         ProcessCollector(registry=self._now)
@@ -128,10 +128,10 @@ class Metrics:
         if self._service is None or self._service.reranking is None:
             return
         with self._lock:
-            counts, seen = replace(self._service.reranking.cache_counts), self._seen
-            self._cache_reads.labels("scores", "hit").inc(max(0, counts.n_hits - seen.n_hits))
-            self._cache_reads.labels("scores", "miss").inc(max(0, counts.n_misses - seen.n_misses))
-            self._seen = counts
+            counts, before = replace(self._service.reranking.cache_counts), self._counted_reads
+            self._cache_reads.labels("scores", "hit").inc(max(0, counts.n_hits - before.n_hits))
+            self._cache_reads.labels("scores", "miss").inc(max(0, counts.n_misses - before.n_misses))
+            self._counted_reads = counts
 
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"

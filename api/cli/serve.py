@@ -50,7 +50,7 @@ def serve_alone(settings: Settings, host: str, port: int, print_open: Callable[[
     """Answer in this process until it is told to stop; whether it ever began to."""
     import uvicorn
 
-    from vitrina.api.cli.workers import opened_app
+    from vitrina.api.cli.serve_workers import opened_app
     from vitrina.api.connections import server_config
     from vitrina.api.service import Service
 
@@ -68,7 +68,7 @@ def serve_alone(settings: Settings, host: str, port: int, print_open: Callable[[
 
 def serve_by_workers(settings: Settings, host: str, port: int, print_open: Callable[[], None], n_workers: int) -> bool:
     """Have other processes answer until this one is told to stop; whether they could begin to."""
-    from vitrina.api.cli.workers import Workers, worker_config
+    from vitrina.api.cli.serve_workers import Workers, worker_config
     from vitrina.api.metrics import SHARED_COUNTS
     from vitrina.api.settings import open_store
 

@@ -217,7 +217,7 @@ class _Reading:
     def score(self) -> float:
         return self.probability * self.share ** min(MAX_LETTERS, self.n_letters)
 
-    def odds(self, other: _Reading) -> float:
+    def ratio_to(self, other: _Reading) -> float:
         """How much likelier this is than another reading of the same text. In one language all letters count."""
         n_more = max(0, min(self.n_letters, other.n_letters) - MAX_LETTERS) if self.language == other.language else 0
         return self.score / other.score * math.exp(min(100.0, n_more * math.log(self.share / other.share)))
@@ -234,7 +234,7 @@ def _latin(judged: bytes) -> str | None:
     best, name = ranked[0]
     if name in _RARE and sum(byte >= 0x80 for byte in judged) < _LEAST_OF_RARE:
         return None
-    return name if all(best.odds(other) > (3 if name == "cp1252" else 10) for other, _ in ranked[1:]) else None
+    return name if all(best.ratio_to(other) > (3 if name == "cp1252" else 10) for other, _ in ranked[1:]) else None
 
 
 @cache

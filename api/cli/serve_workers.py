@@ -27,8 +27,8 @@ from vitrina.search.types.errors import VitrinaError
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.1
-"""How often it is looked whether the first worker answers yet."""
+PROBE_S = 0.1
+"""How often the first worker is tried, whether it answers yet."""
 
 
 class Workers(Multiprocess):
@@ -53,7 +53,7 @@ class Workers(Multiprocess):
         super().init_processes()
         while not self._is_listened_on():
             self.handle_signals()
-            if self.should_exit.wait(LOOK_S) or not self.processes[0].process.is_alive():
+            if self.should_exit.wait(PROBE_S) or not self.processes[0].process.is_alive():
                 break
         else:
             self._on_first()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import get_currency_precision, list_currencies
@@ -121,9 +122,16 @@ def currency_of(symbol: str, row_currency: str | None) -> str | None:
 def is_other_dollar(text: str, code: str | None, decimal_mark: str | None) -> bool:
     """Whether the dollars of a text are rather another country's, as in ``$136,00``, which no American writes."""
     is_bare = code == "USD" and "$" in text and "us" not in text.casefold()
-    return is_bare and (decimal_mark == "," or _COMMA_AS_MARK.search(text) is not None)
+    mark = decimal_mark or pesos_mark(text) or ("," if _COMMA_AS_MARK.search(text) else None)
+    return is_bare and mark == ","
 
 
+def pesos_mark(text: str) -> Literal[","] | None:
+    """The decimal mark of ``$25.000``, whose point groups thousands; None of any other text."""
+    return "," if _PESOS.fullmatch(text.strip()) else None
+
+
+_PESOS = re.compile(r"\$ ?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d\d)?|[1-9]\d{0,2}(?:\.\d{3})+(?:,\d\d)? ?\$")
 _COMMA_AS_MARK = re.compile(r"\d,\d{1,2}(?![\d.,]*\d)")
 
 

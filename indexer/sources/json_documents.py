@@ -20,20 +20,43 @@ from vitrina.indexer.sources.json_envelopes import linked_products, plain_cells
 from vitrina.indexer.sources.json_ld import GraphReader, is_json_ld
 from vitrina.search.types.errors import SourceError
 
+_LISTS = (
+    "products", "items", "articles", "goods", "productos", "articulos", "artículos", "produits", "produkte", "artikel",
+    "prodotti", "articoli", "produtos", "artigos", "producten", "artikelen", "produkty", "zbozi", "zboží", "produkter",
+    "varer", "tuotteet", "termekek", "termékek", "produse", "urunler", "ürünler", "товары", "товари", "продукты",
+    "προϊόντα", "商品", "商品一覧", "商品列表", "产品", "상품", "상품목록", "produk", "منتجات", "المنتجات", "מוצרים",
+)  # fmt: skip
+"""What lists of products are called."""
+
 CONTAINERS = (
-    "products", "items", "item_list_element", "itemListElement", "@graph", "data", "results", "records", "rows",
-    "entries", "articles", "catalog", "goods", "offers", "listings", "hits", "docs", "nodes", "edges", "list",
+    *_LISTS, "item_list_element", "itemListElement", "@graph", "data", "results", "records", "rows",
+    "entries", "catalog", "catalogo", "catálogo", "katalog", "offers",
+    "listings", "hits", "docs", "nodes", "edges", "list",
     "content", "value", "product", "objects", "elements", "response", "documents", "product_list", "productlist",
     "payload", "result", "search_results", "searchresults", "skus", "feed", "store", "models", "sections",
 )  # fmt: skip
 """Keys under which APIs put their lists of products."""
 
-_OF_PRODUCT = frozenset({"title", "name", "sku", "handle", "product_name", "@type", "__parentId"})
+_TITLES = frozenset(
+    {
+        "title", "name", "nombre", "titulo", "título", "nom", "titre", "libelle", "titel", "bezeichnung", "nome",
+        "titolo", "nazwa", "tytul", "nazev", "název", "nazov", "naam", "navn", "namn", "nimi", "nev", "denumire",
+        "название", "наименование", "назва", "商品名", "商品名称", "名称", "상품명", "nama", "اسم", "الاسم",
+    }
+)  # fmt: skip
+"""Keys of what a product, or a section of a shop, is called."""
+
+_OF_PRODUCT = _TITLES | {"sku", "handle", "product_name", "@type", "__parentId"}
 """Keys of an object that is a product itself, whatever lists it holds."""
 
 _SOLD = frozenset(
-    {"sku", "price", "prices", "handle", "@type", "product_name", "variants", "variations", "offers", "image", "images"}
-)
+    {
+        "sku", "price", "prices", "handle", "@type", "product_name", "variants", "variations", "offers", "image",
+        "images", "precio", "prix", "preis", "prezzo", "preco", "preço", "prijs", "cena", "pris", "hinta", "ar", "pret",
+        "fiyat", "цена", "ціна", "価格", "价格", "가격", "harga", "السعر", "imagen", "imagenes", "bild", "immagine",
+        "imagem", "afbeelding", "zdjecie", "resim",
+    }
+)  # fmt: skip
 """Keys of what is sold, and no section of a shop."""
 
 _BY_COLUMNS = re.compile(r'\[\s*\[|\{\s*"range"\s*:|\{\s*"[^"]*"\s*:\s*(?:\{\s*"0"\s*:|\[\s*")')
@@ -196,7 +219,7 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
     columns = union_of_columns(table.rows())
     known = {folded(column) for column in columns}
     is_section = _OF_PRODUCT.isdisjoint(known) or _SOLD.isdisjoint(known)
-    inner = next((name for name in ("products", "items", "articles", "goods") if name in columns and is_section), None)
+    inner = next((name for name in _LISTS if name in columns and is_section), None)
     if inner is not None:  # sections, each with its products
         is_held = not _TITLES.isdisjoint(columns) and path.stat().st_size <= _MAX_WHOLE_BYTES
         own = replace(table, within=inner) if is_held else replace(table, prefix=f"{prefix}.{inner}.item")
@@ -209,16 +232,16 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
     return replace(table, columns=columns)
 
 
-_TITLES = frozenset({"title", "name"})
+_CATEGORIES = frozenset({"category", "categories", "categoria", "categoría", "categorie", "catégorie", "kategorie"})
 
 
 def _of_sections(sections: Iterator[object], within: str) -> Iterator[object]:
     """The products of sections such as ``{"name": "Mugs", "products": [...]}``, with the section's name as category."""
     for section in sections:
-        held = section.get(within) if isinstance(section, dict) else None
+        own = section if isinstance(section, dict) else {}
+        held, name = own.get(within), next((cell for key, cell in own.items() if key in _TITLES and cell), None)
         for product in held if isinstance(held, list) else ():
-            name = section.get("title") or section.get("name") if isinstance(section, dict) else None
-            is_told = not isinstance(product, dict) or not {"category", "categories"}.isdisjoint(product)
+            is_told = not isinstance(product, dict) or not _CATEGORIES.isdisjoint(product)
             yield product if is_told or not isinstance(name, str) else {**product, "category": name}
 
 
@@ -263,12 +286,18 @@ def _is_line(lines: list[str]) -> bool:
         return False  # products by their keys
     if len(first) == 1 and isinstance(only := next(iter(first.values())), list) and only and isinstance(only[0], dict):
         return False
-    return not is_json_ld(first) and not (_OF_PRODUCT.isdisjoint(first) and _holds_list(first))
+    is_shop = _SOLD.isdisjoint(first) and any(_is_list(first.get(name)) for name in _LISTS)
+    return not is_json_ld(first) and not is_shop and not (_OF_PRODUCT.isdisjoint(first) and _holds_list(first))
+
+
+def _is_list(value: object) -> bool:
+    """Whether this is a list of objects."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def _holds_list(value: Mapping[str, object], depth: int = 0) -> bool:
     found = [inner for key, inner in value.items() if key in CONTAINERS or key.casefold() in CONTAINERS]
-    if any(isinstance(each, list) and each and isinstance(each[0], dict) for each in found):
+    if any(map(_is_list, found)):
         return True
     lists = (each for key, each in value.items() if key not in _SOLD and isinstance(each, list) and each)
     if any(isinstance(each[0], dict) and _is_sold(each[0]) for each in lists):

@@ -22,6 +22,7 @@ from vitrina.indexer.sources.currencies import (
     is_whole,
     likeliest,
     parse_currency,
+    pesos_mark,
 )
 from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.errors import InputError
@@ -135,7 +136,7 @@ def parse_price(value: object, currency: str | None = None, decimal_mark: Decima
         return min(prices, key=lambda pair: pair[0] or 0, default=(None, currency))
     if not isinstance(value, str):
         raise _no_price(value)
-    cents, code = _of_plain(value, currency) or _of_text(clean_text(value), currency, decimal_mark)
+    cents, code = _of_plain(value, currency) or _of_text(clean_text(value), currency, decimal_mark or pesos_mark(value))
     return cents, None if code != currency and is_other_dollar(value, code, decimal_mark) else code
 
 
@@ -161,8 +162,7 @@ def usual_decimal_mark(values: Iterable[object], *, is_continental: bool = False
         if not isinstance(value, str):
             continue
         for found in _AMOUNT.finditer(_prepared(value)):
-            if mark := _certain_mark(found.group()):
-                marks.add(mark)
+            marks |= {mark for mark in (_certain_mark(found.group()),) if mark}
             n_thousands += re.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3})", found.group()) is not None
             n_plain += found.group().isdigit()
     if n_thousands and (n_plain or (is_continental and n_thousands > 1)) and "." not in marks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -155,7 +156,17 @@ class _RowReader:
         if cents is not None:
             return cents, currency
         default: tuple[int | None, str | None] = (None, currency)
-        return self._read("price", partial(_read_price, currency, self._columns.decimal_mark), default)
+        price = self._read("price", partial(_read_price, currency, self._columns.decimal_mark), default)
+        return price if price[0] != 0 else self._price_above_zero(currency) or price
+
+    def _price_above_zero(self, currency: str | None) -> tuple[int, str | None] | None:
+        """The first of the columns of prices that says more than nothing: new prices are 0 where there is no offer."""
+        for column in self._columns.fields.get("price", ())[1:]:
+            with suppress(InputError):
+                cents, own = _read_price(currency, self._columns.decimal_mark, cell_at(self._row.cells, column))
+                if cents:
+                    return cents, own
+        return None
 
     def _sale_price(self, price_cents: int | None, currency: str | None) -> tuple[int | None, str | None] | None:
         """The sale price and its currency if that is what the item costs: lower than its price, and not zero."""

@@ -308,3 +308,19 @@ def test_an_export_of_phpmyadmin(tmp_path: Path) -> None:
     ]
     records, _ = read(write(tmp_path, "products.json", json.dumps(parts)))
     assert [(each.item.sku, each.item.title) for each in records] == [("1", "Mug"), ("2", "Cup")]
+
+
+@pytest.mark.parametrize("is_wide", [True, False])
+@pytest.mark.parametrize("name", ["productos", "articulos", "produkte", "товары", "商品列表"])
+def test_lists_of_products_in_other_languages(tmp_path: Path, name: str, *, is_wide: bool) -> None:
+    said = {"nombre": "La tienda", "moneda": "EUR", "categorias": [{"id": 1, "nombre": "Tazas"}]}
+    products = [{"id": "a", "nombre": "Taza", "precio": 9.5}, {"id": "b", "nombre": "Plato", "precio": 4}]
+    path = write(tmp_path, "tienda.json", json.dumps(said | {name: products}, indent=1 if is_wide else None))
+    cup, plate = read(path)[0]
+    assert [cup.item.sku, cup.item.title, cup.item.price_cents, plate.item.sku] == ["a", "Taza", 950, "b"]
+
+
+def test_products_by_their_keys_in_another_language(tmp_path: Path) -> None:
+    products = {"a1B2": {"titulo": "Taza", "precio": 9.5}, "c3D4": {"titulo": "Plato", "precio": 4}}
+    cup, _ = read(write(tmp_path, "firestore.json", json.dumps(products)))[0]
+    assert [cup.item.sku, cup.item.title, cup.item.price_cents] == ["a1B2", "Taza", 950]

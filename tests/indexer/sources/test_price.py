@@ -220,6 +220,9 @@ def test_dollars_with_a_decimal_comma_are_not_those_of_the_us() -> None:
     assert parse_price("US$ 136,00") == parse_price("136,00 USD") == (13600, "USD")
     assert parse_price("$1,299.00") == (129900, "USD")
     assert parse_price("$1,29,999") == (12999900, "USD")
+    assert parse_price("$25.000") == (2500000, None)
+    assert parse_price("1.025.000 $") == (102500000, None)
+    assert parse_price("$25.000", None, ".") == (2500, "USD")
 
 
 def test_a_mark_before_three_digits_is_what_it_is_in_the_files_other_prices() -> None:

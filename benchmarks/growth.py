@@ -40,6 +40,9 @@ SIZES = (10_000, 100_000, 1_000_000)
 N_QUERIES = 100
 N_EXACT = 40
 N_CLIENTS = 16
+N_WORKERS = (1, 2)
+"""How many processes answer them: as ``vitrina serve`` does, and with ``--workers``."""
+
 LOAD_S = 8.0
 FILTERS: Mapping[str, Mapping[str, object]] = {
     "none": {},
@@ -67,8 +70,9 @@ class Growth:
     index: float = 0.0
     cpu: float = 0.0
     load_average: float = 0.0
-    searches_per_s: float = 0.0
-    p99: float = 0.0
+    loads: dict[int, list[float]] = field(default_factory=dict)
+    """By the number of workers, how long each search took of those that ``N_CLIENTS`` sent."""
+    workers_mb: float = 0.0
 
 
 def queries(n: int) -> list[str]:
@@ -92,6 +96,7 @@ def measure(encoder: Encoder, folder: Path) -> Growth:
         found.index, found.cpu = index_ms(engine), cpu_ms(engine)
         del engine
     measure_service(found, folder)
+    measure_workers(found, folder)
     return found
 
 
@@ -167,9 +172,32 @@ def measure_service(found: Growth, folder: Path) -> None:
                 found.http[name], parts = timed_search(client, texts, asked)
                 found.parts = parts if name == "none" else found.parts
         found.rest_mb = resident_mb(service.process.pid)
-        latencies = asyncio.run(under_load(service.url, texts))
-        found.searches_per_s = len(latencies) / LOAD_S
-        found.p99 = statistics.quantiles(latencies, n=100)[-1]
+        found.loads[1] = asyncio.run(under_load(service.url, texts))
+
+
+def measure_workers(found: Growth, folder: Path) -> None:
+    n_workers, texts = N_WORKERS[-1], queries(N_QUERIES)
+    options = ["--workers", str(n_workers)]
+    with serving(folder, environment={"VITRINA_RERANKER": "off"}, options=options) as service:
+        workers: list[int] = []
+        while len(workers) < n_workers:  # the others start once the first has
+            time.sleep(1)
+            workers = workers_of(service.process.pid)
+        for _ in range(2):  # they do while it is loaded for the first time
+            found.loads[n_workers] = asyncio.run(under_load(service.url, texts))
+        found.workers_mb = sum(map(own_mb, workers))
+
+
+def workers_of(process_id: int) -> list[int]:
+    """The processes that a service has started to answer with it."""
+    children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text(encoding="ascii").split()
+    return [int(each) for each in children if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
+
+
+def own_mb(process_id: int) -> float:
+    """The memory of a process in megabytes of 2^20 bytes, with its part of what it shares with others."""
+    rollup = Path(f"/proc/{process_id}/smaps_rollup").read_text(encoding="ascii")
+    return int(rollup.partition("\nPss:")[2].split()[0]) / 1024
 
 
 def timed_search(
@@ -219,9 +247,14 @@ def table(found: Sequence[Growth]) -> str:
         ),
         ("processor's time for a search without encoding, ms", [f"{each.cpu:.1f}" for each in found]),
         ("bare index searches, ms", [f"{each.index:.1f}" for each in found]),
-        (f"searches a second, {N_CLIENTS} clients", [f"{each.searches_per_s:.0f}" for each in found]),
-        ("their 99th percentile, ms", [f"{each.p99:.0f}" for each in found]),
     ]
+    for n_workers in N_WORKERS:
+        by = f"{N_CLIENTS} clients, {n_workers} worker{'s' * (n_workers > 1)}"
+        loads = [each.loads[n_workers] for each in found]
+        rows.append((f"searches a second, {by}", [f"{len(latencies) / LOAD_S:.0f}" for latencies in loads]))
+        p99s = [statistics.quantiles(latencies, n=100)[-1] for latencies in loads]
+        rows.append(("their 99th percentile, ms", [f"{p99:.0f}" for p99 in p99s]))
+    rows.append((f"memory of {N_WORKERS[-1]} workers, MB", [f"{each.workers_mb:,.0f}" for each in found]))
     for name in FILTERS:
         rows.append((f"recall@10, filter {name}", [f"{each.recalls[name]:.3f}" for each in found]))
     for name in list(FILTERS)[1:]:

@@ -203,15 +203,18 @@ class RunningProcess:
 
 @contextmanager
 def serving(
-    store: Path, module: str = "vitrina.api.cli", environment: Mapping[str, str] = NO_SETTINGS
+    store: Path,
+    module: str = "vitrina.api.cli",
+    environment: Mapping[str, str] = NO_SETTINGS,
+    options: Sequence[str] = (),
 ) -> Iterator[RunningProcess]:
     """``vitrina serve`` in a process of its own, on a free port of this machine, its reranker ready or off;
-    ``environment`` adds settings."""
+    ``environment`` adds settings, and ``options`` those of the command."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", module, "serve", "--store", str(store), "--port", str(port)],
+        [sys.executable, "-m", module, "serve", "--store", str(store), "--port", str(port), *options],
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

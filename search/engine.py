@@ -110,7 +110,7 @@ class SearchEngine:
         if note := why_not_reranked(query):
             retrieved = self._retrieved(query, watch)
             return AnswerStream(iter([Retrieved(retrieved), Reranked(replace(retrieved, rerank_note=note))]))
-        parsed = self.parser.parse(query, watch, reads_images=True)
+        parsed = self.parser.parse(query, watch, for_verdicts=True)
         candidates = self.retriever.retrieve(with_candidates(parsed, rerank), watch)
         return self.reranker.rerank(parsed, candidates, rerank)
 

@@ -53,7 +53,7 @@ def explain_rank(
     if query.browses:
         explained, text = explained_browsing(engine, query, stored), ""
     else:
-        parsed = engine.parser.parse(query, watch, reads_images=True)
+        parsed = engine.parser.parse(query, watch, for_verdicts=True)
         found = engine.retriever.find(parsed, watch, np.array([stored.id], np.int64))
         with watch.stage("explain"):
             explained, text = explained_search(engine, parsed, found, stored), parsed.text

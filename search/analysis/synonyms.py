@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import combinations
 
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.language import Language
@@ -188,6 +189,14 @@ class Thesaurus:
         found = [Synonym(tuple(phrase.split()), weight) for phrase in same.split("|") if phrase]
         found += [Synonym(tuple(phrase.split()), NARROWER_WEIGHT) for phrase in narrower.split("|") if phrase]
         return (*own, *found)
+
+    def rewordings(self, words: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """The phrases in which one run of these words has a synonym in its place, the nearest first."""
+        found: dict[tuple[str, ...], float] = {}
+        for start, end in combinations(range(len(words) + 1), 2):
+            for synonym in self.synonyms(words[start:end]) if end - start <= self.longest else ():
+                found.setdefault((*words[:start], *synonym.words, *words[end:]), synonym.weight)
+        return tuple(sorted(found, key=lambda phrase: -found[phrase]))
 
     def _known(self, key: str) -> str:
         """What ships for a phrase, or for one that differs in where it is written apart: ``pendrive``."""

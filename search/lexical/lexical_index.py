@@ -35,6 +35,7 @@ LANGUAGE_GROWTH = 4
 """The language is found out again once there are this many times as many items."""
 
 MAX_EXPANSIONS = 256
+MAX_REWORDINGS = 64
 
 FIELD_END = "\0"
 ENDED, NOTHING = -1, -2
@@ -153,6 +154,11 @@ class LexicalIndex:
         if language.code in HEAD_FIRST or len(expansion.words) == 1:
             return not len(QueryMatches(state.expand(head), state.postings).best(1))
         return not len(titled_rows(at, expansion, state).heads)
+
+    def rewordings(self, text: str) -> tuple[str, ...]:
+        """What else a text may be called, by the synonyms of this catalog, ``MAX_REWORDINGS`` at most."""
+        found = self._state.thesaurus.rewordings(analyse(text))
+        return tuple(" ".join(words) for words in found[:MAX_REWORDINGS])
 
     def corrections(self, text: str) -> dict[str, str]:
         """The catalog's word for each word of a text, folded, that no item has and that is close to that one alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from textwrap import shorten
 from typing import Final
 
@@ -25,16 +25,18 @@ from vitrina.search.understanding.catalog_attributes import (
     item_scalars,
     item_values,
 )
-from vitrina.search.understanding.tokens import INNER, NOTS, WITHOUTS
+from vitrina.search.understanding.tokens import BREAKS, INNER, NOTS, WITHOUTS
 
 SAME_LOGIT = 3.5
 NARROWER_LOGIT = 2.5
 OTHER_LOGIT = -3.0
 MENTIONED_LOGIT = 2.0
+REWORDED_LOGIT = 1.5
 DENIED_LOGIT = -2.0
 """How sure the catalog is: probabilities of 0.97 if a field has the value itself, 0.92 if it has a narrower value, 0.05
-if it has another value, 0.88 if title or description mention it, 0.12 if they deny it. Set by judgement: shops' fields
-are right about 19 times in 20, and a word may be in a text for many reasons."""
+if it has another value, 0.88 if title or description mention it, 0.82 if they mention a synonym of it, or the title has
+its words in another order, 0.12 if they deny it. Set by judgement: shops' fields are right about 19 times in 20, and a
+word may be in a text for many reasons."""
 
 MAX_SAID = 3
 """How many values of a field are named."""
@@ -77,8 +79,18 @@ class CatalogEvidence:
         return [*title, *APART, *description]
 
     @cached_property
+    def _title_parts(self) -> list[set[str]]:
+        """The stems of each part of the title, between commas and the like."""
+        return [set(stems_of(part)) for part in BREAKS.split(self._item.title[:MAX_LISTING_CHARACTERS])]
+
+    @cached_property
     def _stems(self) -> list[str]:
         return [stem(word) for word in self._words]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Of each stem the first place in the texts."""
+        return {stem: at for at, stem in reversed([*enumerate(self._stems)])}
 
     def on(self, requirement: Requirement) -> CatalogValue:
         """What it says of a requirement: by its field or, where the item has no such field, by the texts; they speak,
@@ -119,26 +131,50 @@ class CatalogEvidence:
         parts = measured(analyse(requirement.words)) if requirement.is_free else []
         if len(parts) == 1 and isinstance(parts[0], Measure):
             return self._on_measure(parts[0])
-        denied = False
-        for name in (requirement.words, *requirement.values):
-            for start, end in self._runs([stem(word) for word in split(name)]):
-                if not self._is_denied(start, end):
-                    return CatalogValue(MENTIONED_LOGIT, name)
-                denied = True
-        return CatalogValue(DENIED_LOGIT, f"no {requirement.words}") if denied else NOTHING
+        names = (requirement.words, *requirement.values)
+        if any(self._mentions(said := name) for name in names):
+            return CatalogValue(MENTIONED_LOGIT, said)
+        if any(any(self._runs(name)) for name in names):
+            return CatalogValue(DENIED_LOGIT, f"no {requirement.words}")
+        others = (requirement.words, *requirement.synonyms) if requirement.is_free else ()
+        if any(self._mentions(said := name) or self._is_title_of(name) for name in others):
+            return CatalogValue(REWORDED_LOGIT, said)
+        return NOTHING
 
-    def _runs(self, stems: Sequence[str]) -> Iterator[tuple[int, int]]:
-        """The places of these stems in the texts, in their order."""
-        n = len(stems)
-        for start in range(len(self._stems) - n + 1 if n else 0):
-            if self._stems[start : start + n] == stems:
-                yield start, start + n
+    def _mentions(self, name: str) -> bool:
+        """Whether the texts have these words together, and do not deny them each time."""
+        return any(not self._is_denied(start, end) for start, end in self._runs(name))
+
+    def _is_title_of(self, name: str) -> bool:
+        """Whether the title has all of several words, in any order, none of them denied, in one of its parts or in
+        parts of nothing else: ``Table runner, tartan`` has a tartan runner, and ``Long shirt, short sleeves`` no long
+        sleeves."""
+        stems = set(stems_of(name))
+        parts = [part for part in self._title_parts if not stems.isdisjoint(part)]
+        is_whole = len(stems) > 1 and stems <= set().union(*parts) and sum(not part <= stems for part in parts) <= 1
+        places = [self._places[each] for each in stems if each in self._places]
+        return is_whole and not any(self._is_denied(at, at + 1) for at in places)
+
+    def _runs(self, name: str) -> Iterator[tuple[int, int]]:
+        """The places of these words in the texts, in their order."""
+        stems = stems_of(name)
+        if all(stem in self._places for stem in stems):
+            n = len(stems)
+            for start in range(len(self._stems) - n + 1 if n else 0):
+                if tuple(self._stems[start : start + n]) == stems:
+                    yield start, start + n
 
     def _is_denied(self, start: int, end: int) -> bool:
         before = self._words[max(0, start - DENIAL_REACH) : start]
         in_touch = itertools.takewhile(lambda word: word in NAMING or word in BETWEEN, reversed(before))
         is_named_by = not NAMING.isdisjoint(in_touch)
         return is_named_by or not (DENIALS - NAMING).isdisjoint(before) or self._words[end : end + 1] == ["free"]
+
+
+@lru_cache(maxsize=4096)
+def stems_of(name: str) -> tuple[str, ...]:
+    """The stems of a name's words."""
+    return tuple(stem(word) for word in split(name))
 
 
 def measures_in(text: str) -> list[Measure]:

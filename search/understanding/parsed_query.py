@@ -101,8 +101,9 @@ class QueryParser:
         self._photos = PhotoReader(encoder)
         self._composer = Composer(catalog, encoder, replica, self._photos)
 
-    def parse(self, query: Query, watch: Stopwatch, *, reads_images: bool = False) -> ParsedQuery:
-        """Take a query apart and encode it; with ``reads_images`` its images become requirements, too.
+    def parse(self, query: Query, watch: Stopwatch, *, for_verdicts: bool = False) -> ParsedQuery:
+        """Take a query apart and encode it; with ``for_verdicts`` its images become requirements, too, and
+        those that texts alone can tell have synonyms.
 
         Raises NotFoundError for a sku that is not in the catalog, and QueryError where there is nothing to resemble.
         Blocks; encodes on the GPU where the encoder has one.
@@ -116,13 +117,15 @@ class QueryParser:
             corrected = self._replica.lexical.corrections(query.text)
             vocabulary = self.vocabulary.current(self._replica.lexical.language)
             of_text = tuple(parse(with_corrections(query.text, corrected), vocabulary))
+            if for_verdicts:
+                of_text = tuple(map(self._with_synonyms, of_text))
             of_without = tuple(parse(query.without, vocabulary, wanted=False))
             words = word_requirements(query, of_text, of_without)
             said = self._divided(query, of_text, vocabulary)
             composition = self._composed(query, said.wanted, words, shown, items, vocabulary)
             text = composition.text if composition else said.wanted
             of_images = composition.shown if composition else ()
-            if composition is None and reads_images and query.weights.image:
+            if composition is None and for_verdicts and query.weights.image:
                 of_images = self._read(items, images, vocabulary, words)
         with watch.stage("encode"):
             vectors = (*self._text_vectors(query, text, said.denied), *without_taken(shown, composition))
@@ -140,6 +143,12 @@ class QueryParser:
             excluded,
             corrected,
         )
+
+    def _with_synonyms(self, asked: Requirement) -> Requirement:
+        """A requirement that texts alone can tell, with what else they may say."""
+        if not (asked.is_free and asked.wanted):
+            return asked
+        return replace(asked, synonyms=self._replica.lexical.rewordings(asked.words))
 
     def _divided(self, query: Query, of_text: Sequence[Requirement], vocabulary: Vocabulary) -> DividedText:
         """The query's text without prices that are understood, divided where it denies something and something else is

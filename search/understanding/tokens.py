@@ -60,6 +60,8 @@ STOP_WORDS = frozenset(
         "how", "if", "then",
     }
 )  # fmt: skip
+ABLE = frozenset({"i", "you", "we", "they", "he", "she", "it", "that", "which", "who", "what", "one", "kids", "anyone"})
+"""Who ``can``, before or after it."""
 INNER = frozenset({"a", "an", "the", "of", "on", "at", "to", "around"})
 """Stop words that belong to a phrase if they are within it: ``logo on the chest``."""
 
@@ -210,6 +212,8 @@ def role_of(texts: list[str], at: int) -> TokenRole:
             return CONTEXT[pair]
     if after in CALLED_SO:
         return TokenRole.PLAIN
+    if texts[at] == "can" and ABLE.isdisjoint(texts[max(at - 1, 0) : at + 2]):
+        return TokenRole.PLAIN  # a trash can, a can opener
     if texts[at] == "no" and texts[at + 1 : at + 2] and texts[at + 1][0].isdigit():
         return TokenRole.FILLER  # No. 5
     return ROLES.get(texts[at], TokenRole.PLAIN)

@@ -114,7 +114,8 @@ def phrase(requirement: Requirement, text: str | None = None) -> Phrase:
         return Phrase(people, Place.AFTER, "for")
     if text is None and requirement.values and {facet_value(value) for value in requirement.values} <= TRUE_OR_FALSE:
         return _flag(requirement.field, said)
-    if role is Role.KIND and len(values_in(text or "", is_kind=True)) > 1:
+    are_people = stem(split(said)[-1]) in lexicon.PEOPLE
+    if role is Role.KIND and (are_people or len(values_in(text or "", is_kind=True)) > 1):
         return filed(requirement, text)
     if role is Role.CATEGORY and text is None:
         as_written = [value.lower() for each in requirement.values for value in values_in(each, is_kind=True)]

@@ -126,7 +126,7 @@ class _Writer:
         subject = ""
         if is_so and said(verdict).verb == "matches":
             if verdict.evidence is Evidence.FIELD:
-                return f"the listing mentions {said(verdict).core}"
+                return f"the listing mentions {mentioned(verdict)}"
             subject = "the photo" if verdict.evidence is Evidence.IMAGE else ""
         are_several = self._are_several and not subject
         return said(verdict).clause(is_so=is_so, are_several=are_several, hedge=_hedge(verdict), subject=subject)
@@ -191,6 +191,13 @@ def is_doubted_listing(verdict: Verdict) -> bool:
 def said(verdict: Verdict) -> Phrase:
     """What the requirement says of a product that meets it."""
     return phrase(verdict.requirement)
+
+
+def mentioned(verdict: Verdict) -> str:
+    """What a listing mentions that meets a free requirement: ``“bin” for “trash can”`` where it has another word."""
+    asked, held = said(verdict).core, verdict.catalog_value
+    is_synonym = held is not None and key(split(held)) != key(split(verdict.requirement.words))
+    return f"“{held}” for {asked}" if is_synonym else asked
 
 
 def instead(verdict: Verdict) -> Phrase | None:

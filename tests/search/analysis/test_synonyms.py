@@ -109,6 +109,12 @@ def test_everyday_words_for_what_shops_sell_ship_written_apart_or_not(asked: lis
     assert all(map(thesaurus.knows, asked))
 
 
+def test_a_phrase_is_reworded_one_run_of_its_words_at_a_time() -> None:
+    thesaurus = Thesaurus(Language("fi"), parse_synonyms("bin, trash can\nred, scarlet"))
+    assert thesaurus.rewordings(["red", "trash", "can"]) == (("scarlet", "trash", "can"), ("red", "bin"))
+    assert thesaurus.rewordings(["lamp"]) == ()
+
+
 def test_a_shops_own_hold_in_any_language() -> None:
     thesaurus = Thesaurus(Language("de"), parse_synonyms("Möbel, einrichtung"))
     assert thesaurus.synonyms(["mobel"])[0].words == ("einrichtung",), "before those that ship"

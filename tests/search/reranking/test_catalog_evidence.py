@@ -9,6 +9,7 @@ from vitrina.search.reranking.catalog_evidence import (
     MENTIONED_LOGIT,
     NARROWER_LOGIT,
     OTHER_LOGIT,
+    REWORDED_LOGIT,
     SAME_LOGIT,
     CatalogEvidence,
     CatalogValue,
@@ -85,10 +86,21 @@ def test_words_in_the_texts(title: str, description: str, logit: float) -> None:
         ("hood", "Jacket with no such hood", False),
         ("hood", "Jacket without removable hood", False),
         ("!?", "!?", False),
+        ("tartan runner", "Christmas table runner, tartan", True),
+        ("bag leather", "Leather shoulder bag (brown)", True),
+        ("tartan runner", "Table runner, tartan napkins", False),
+        ("hood jacket", "Jacket without a hood", False),
     ],
 )
 def test_several_words_are_matched_together(words: str, title: str, found: bool) -> None:
     assert (CatalogEvidence(Item("a", title)).on(Requirement(words)).logit > 0) is found
+
+
+def test_synonyms_are_matched_where_the_words_are_not() -> None:
+    asked = Requirement("trash can", synonyms=("bin", "rubbish bin"))
+    assert CatalogEvidence(Item("a", "Pedal bin 30 l")).on(asked) == CatalogValue(REWORDED_LOGIT, "bin")
+    assert CatalogEvidence(Item("a", "Trash can, pedal bin")).on(asked) == CatalogValue(MENTIONED_LOGIT, "trash can")
+    assert CatalogEvidence(Item("a", "Shelf", "Comes without a bin.")).on(asked) == NOTHING
 
 
 def test_words_are_matched_within_one_text() -> None:

@@ -49,6 +49,9 @@ def names(text: str, vocabulary: Vocabulary = FASHION, without: str = "") -> lis
         ("accessories", ["subcategory: accessories"]),
         ("black watch", ["colour: black", "article: watch"]),
         ("street jacket", ["street", "article: jacket"]),
+        ("trash can", ["trash can"]),
+        ("can you show a jacket", ["article: jacket"]),
+        ("a jacket i can wash", ["article: jacket", "wash"]),
         ("", []),
     ],
 )

@@ -69,7 +69,7 @@ def test_words_go_before_the_photo_and_a_listing_is_read_where_there_is_one(stor
     parser = SearchEngine.open(store, encoder).parser
 
     def names(query: Query) -> list[str]:
-        return [each.name for each in parser.parse(query, Stopwatch(), reads_images=True).requirements]
+        return [each.name for each in parser.parse(query, Stopwatch(), for_verdicts=True).requirements]
 
     assert "colour: green" in names(Query(images=(make_image("green"),)))
     assert "colour: green" not in names(Query("in red", images=(make_image("green"),)))

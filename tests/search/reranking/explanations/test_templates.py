@@ -94,6 +94,14 @@ def test_a_verdict_in_few_words(given: Verdict, words: str) -> None:
             [verdict("chair", CONTRADICTED, "tags", values=("Chairs",), catalog_value="Seat, Outdoor, Garden")],
             "It is not a chair; it is filed under seat, outdoor and garden.",
         ),
+        (
+            [verdict("sneakers", CONTRADICTED, "type", values=("Running > Shoes",), catalog_value="Running > Kids")],
+            "These are not sneakers; they are filed under kids.",
+        ),
+        (
+            [replace(verdict("trash can", MET, catalog_value="bin"), evidence=Evidence.FIELD)],
+            "The listing mentions “bin” for “trash can”, as asked.",
+        ),
         ([verdict("casual", MET, "style_general")], "Its style is casual, as asked."),
         ([verdict("60", MET, "width_cm")], "Its width is 60 cm, as asked."),
         ([verdict("hood", CONTRADICTED, "has_hood", values=("true",))], "It does not have a hood."),

@@ -70,10 +70,19 @@ def names_without_brackets(column: str) -> tuple[str, ...]:
 
 
 def plain_names(name: str) -> tuple[str, ...]:
-    """What else a column's folded name may be looked up by: with one sign between words, and without a note that tax
-    is in its prices (``prix_ttc``, ``hinta_sis_alv``)."""
+    """What else a column's folded name may be looked up by: with one sign between words, with its number apart and in
+    full words (``descr1``, ``lng_txt``), and without a note that tax is in its prices (``prix_ttc``,
+    ``hinta_sis_alv``)."""
     bare = re.sub(r"[._]+", "_", name).strip("_")
-    return tuple(dict.fromkeys(each for each in (bare, _TAXED.sub("", bare)) if each and each != name))
+    words = _NUMBERED.sub("_", bare).split("_")
+    full = "_".join(_full_words().get(word, word) for word in words) if len(words) > 1 else bare
+    return tuple(dict.fromkeys(each for each in (bare, full, _TAXED.sub("", bare)) if each and each != name))
+
+
+@cache
+def _full_words() -> Mapping[str, str]:
+    """The words that those of ERPs are short for."""
+    return {short: word for word, all_short in name_table("short").items() for short in all_short}
 
 
 @lru_cache(maxsize=4096)
@@ -140,6 +149,7 @@ _BRACKETED = re.compile(r"\s*[(\[（【].*?[)\]）】]")
 _BETWEEN = re.compile(r"[_.]")
 _OF_PRODUCT = re.compile(r"(produkt|product|artikel|waren|vare|varu|tuote|toote|termek)(?=s?\w{3})s?")
 _AS_PRICE = re.compile(r"(?<=\w\w)(?:preis|prijs|pris|hinta)$")
+_NUMBERED = re.compile(r"(?<=[^\W\d_]{3})(?=\d$)")
 _TAXED = re.compile(
     r"_(?:(?:incl?|inkl|including|included|avec|con|com|cu|su|ar|s|z|sis|met|m|mit|tax)_)?"
     r"(?:vat|tax(?:es)?|incl|ttc|gst|mwst|mw_st|ust|btw|iva|tva|moms|mva|dph|ddv|pdv|pvm|pvn|km_ga|alv|кдв|пдв|ндс|φπα|ддс)"

@@ -11,7 +11,7 @@ from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, 
 Sample = Callable[[], Sequence[Mapping[str, object]]]
 """Gives the cells of a table's first rows; reads them only if they are asked for."""
 
-_KEYS = "sku id pid article artikel item style part handle index gtin upc isbn asin ean barcode plu key model"
+_KEYS = "sku id pid article artikel item material style part handle index gtin upc isbn asin ean barcode plu key model"
 """Words in the names of keys, besides those that other languages have for a code or a number."""
 
 _IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#].*)?$", re.IGNORECASE)
@@ -31,7 +31,11 @@ MAX_SHORT_CHARS = 120
 def _are_phrases(sample: Sample, column: str) -> bool:
     """Whether most keys of a table are rather names: words with blanks between them."""
     texts = [str(row[column]).strip() for row in sample() if not is_blank(row.get(column))]
-    return sum(" " in text and any(map(str.isalpha, text)) for text in texts) * 2 >= max(1, len(texts))
+    return sum(map(_is_phrase, texts)) * 2 >= max(1, len(texts))
+
+
+def _is_phrase(text: str) -> bool:
+    return " " in text and any(map(str.isalpha, text))
 
 
 def _column_with(pattern: re.Pattern[str], sample: Sample, columns: Iterable[str]) -> str | None:
@@ -135,12 +139,36 @@ def _are_titles(sample: Sample, columns: Sequence[str]) -> bool:
     return bool(texts) and 10 * n_short >= 9 * len(texts)
 
 
+def _filled_first(sample: Sample, columns: Sequence[str]) -> list[str]:
+    """Columns as the table has them, those first that nine of ten rows fill."""
+    rows = sample() if columns else ()
+    order = list(rows[0] if rows else ())
+
+    def place(column: str) -> tuple[bool, int]:
+        n_filled = sum(not is_blank(cell_at(row, column)) for row in rows)
+        return 10 * n_filled < 9 * len(rows), order.index(column) if column in order else len(order)
+
+    return sorted(columns, key=place)
+
+
+def _read_as_titles(sample: Sample, column: str) -> bool:
+    """Whether a column whose name says nothing has a short text in nearly each of several rows, mostly of several
+    words, and another one in nearly each."""
+    name = folded(column)
+    if any(has_word(name, "not", each) for each in ("other", "title")) or has_word(name, "words", "option"):
+        return False
+    texts = [cell.strip() for row in sample() if isinstance(cell := row.get(column), str) and not is_blank(cell)]
+    is_filled = len(texts) > 1 and 10 * len(texts) >= 9 * len(sample())
+    is_worded = 10 * sum(_is_phrase(text) for text in texts) >= 8 * len(texts)
+    return is_filled and is_worded and _are_titles(sample, [column]) and 10 * len({*texts}) >= 9 * len(texts)
+
+
 def tell_by_values(
     fields: dict[str, tuple[str, ...]], known: Mapping[str, Sequence[str]], sample: Sample, columns: Sequence[str]
 ) -> None:
     """Add to ``fields`` what no name tells and no dialect knows: the titles in short descriptions or in
-    keys of several words, and, among the ``columns`` that are nothing else, images and prices with a
-    currency."""
+    keys of several words, and, among the ``columns`` that are nothing else, titles, images and prices with
+    a currency."""
     if (title := fields.get("title", ("",)))[0].lower() == "label" and _are_numbers(sample, "label"):
         fields |= {"title": title[1:]}  # of a class
     is_key = fields.get("title", ())[:1] == fields["sku"][:1] and not known.get("title")
@@ -148,12 +176,16 @@ def tell_by_values(
         fields.pop("title")  # "Item" is the code where "Description" is the name
     if not fields.get("title") and not known.get("title"):
         fields.pop("title", None)
-        if _are_titles(sample, fields.get("description", ())):
-            short, *others = fields.pop("description")
-            fields["title"] = (short,)
-            fields |= {"description": (*others,)} if others else {}
+        described = fields.get("description", ())
+        if short := next((each for each in _filled_first(sample, described) if _are_titles(sample, [each])), None):
+            del fields["description"]
+            others = tuple(each for each in described if each != short)
+            fields |= {"title": (short,)} | ({"description": others} if others else {})
         elif _are_phrases(sample, fields["sku"][0]):
             fields["title"] = fields["sku"]
+        elif named := next((each for each in columns if _read_as_titles(sample, each)), None):
+            fields["title"] = (named,)
+            columns = [each for each in columns if each != named]
     if not known.get("image") and (column := _column_with(_IMAGE, sample, columns)):
         fields["image"] = (column,)
     if "url" not in fields and not known.get("url"):

@@ -327,6 +327,35 @@ def test_which_column_is_the_key_and_which_the_title(tmp_path: Path, table: str,
     assert (first.item.sku, first.item.title) == (sku, title)
 
 
+@pytest.mark.parametrize(
+    ("header", "title", "description", "price"),
+    [
+        ("ArtNo|Descr1|LongTxt|NetPr", "Descr1", "LongTxt", "NetPr"),
+        ("No_|Description|Description 2|Unit Price", "Description", "Description 2", "Unit Price"),
+        ("Material|Materialkurztext|Grunddatentext|Preis", "Materialkurztext", "Grunddatentext", "Preis"),
+        ("Art.-Nr.|Kurztext|Langtext|VK-Preis", "Kurztext", "Langtext", "VK-Preis"),
+        ("Artikel|Bezeichnung 1|Bezeichnung 2|VK-Preis 1", "Bezeichnung 1", "Bezeichnung 2", "VK-Preis 1"),
+        ("ArtNr|KuBez1|KuBez2|VkPr", "KuBez1", "KuBez2", "VkPr"),
+        ("ITMREF|ITMDES1|ITMDES2|BASPRI", "ITMDES1", "ITMDES2", "BASPRI"),
+        ("LITM|DSC1|DSC2|UPRC", "DSC1", "DSC2", "UPRC"),
+        ("StkCd|StkDesc|LngDesc|SellPr", "StkDesc", "LngDesc", "SellPr"),
+        ("ItmNo|LngTxt|ItmDescr|RRP Inc", "ItmDescr", "LngTxt", "RRP Inc"),
+        ("ID|F2|Descr|F3", "Descr", "", ""),
+        ("ID|F2|F3|F4", "F2", "", ""),
+        ("ID|Brand|Colour|F4", "", "", ""),
+    ],
+)
+def test_columns_of_erps(header: str, title: str, description: str, price: str) -> None:
+    names = header.split("|")
+    cells = [["10", "Wood screw 4x40", "Yellow passivated", "5.49"], ["11", "Hex bolt M8x50", "", "6.90"]]
+    if names.index(title or "ID") == 2:  # what is long comes before what is short
+        cells = [[key, long, short, price] for key, short, long, price in cells]
+    rows = [dict(zip(names, row, strict=True)) for row in cells]
+    columns = choose_columns(names, {}, source="erp.tsv", sample=lambda: rows)
+    found = [columns.fields.get(name, ("",))[0] for name in ("sku", "title", "description", "price")]
+    assert found == [names[0], title, description, price]
+
+
 def test_extra_images_and_addresses_of_pages(tmp_path: Path) -> None:
     table = "sku,name,image,image_extra_1,ITEM PAGE URL\nA,Mug,1.jpg,2.jpg,https://s.example/1\n"
     record = only(write(tmp_path, "shop.csv", table))

@@ -148,6 +148,34 @@ AMERICAN: Mapping[str, str] = MappingProxyType(
 )
 """American spellings, by their stem, as British ones."""
 
+SHORT: Mapping[str, str] = MappingProxyType(
+    {
+        # colours
+        "blk": "black", "blu": "blue", "brn": "brown", "gld": "gold", "grn": "green", "gry": "grey", "nvy": "navy",
+        "orng": "orange", "pnk": "pink", "prpl": "purple", "slvr": "silver", "wht": "white", "yel": "yellow",
+        "ylw": "yellow", "yllw": "yellow",
+        # materials
+        "alu": "aluminium", "alum": "aluminium", "brnz": "bronze", "chrm": "chrome", "crmc": "ceramic",
+        "galv": "galvanised", "lthr": "leather", "ltx": "latex", "plstc": "plastic", "rbr": "rubber", "rubr": "rubber",
+        "sst": "stainless", "stnl": "stainless", "stl": "steel", "tmbr": "timber",
+        # things
+        "adh": "adhesive", "adptr": "adaptor", "assy": "assembly", "batt": "battery", "bisc": "biscuit",
+        "blnkt": "blanket", "brkt": "bracket", "brsh": "brush", "btl": "bottle", "cbl": "cable",
+        "chgr": "charger", "chkn": "chicken", "choc": "chocolate", "chr": "chair", "cshn": "cushion", "cyl": "cylinder",
+        "drwr": "drawer", "frag": "fragrance", "hndl": "handle", "jkt": "jacket", "jmpr": "jumper", "pwdr": "powder",
+        "scrwdrvr": "screwdriver", "shamp": "shampoo", "shmp": "shampoo", "shrt": "shirt", "skt": "socket",
+        "spnr": "spanner", "swtch": "switch", "swtr": "sweater", "tbl": "table", "trsr": "trouser", "wmn": "woman",
+        "wrnch": "wrench",
+        # what they are like
+        "adj": "adjustable", "asst": "assorted", "asstd": "assorted", "circ": "circular", "csk": "countersunk",
+        "dbl": "double", "elec": "electric", "hvy": "heavy", "insul": "insulated", "lge": "large", "lrg": "large",
+        "rchrg": "rechargeable", "recharg": "rechargeable", "sgl": "single", "sml": "small", "std": "standard",
+        "wtrprf": "waterproof",
+    }
+)  # fmt: skip
+"""What wholesalers and tills shorten words to, by its stem, as the word; not what has other meanings, as ``nat`` and
+``org``."""
+
 IZE = re.compile(r"(?<=[a-z]{2}[a-rt-z])iz(?=(?:e|er|ed|ing|ation)$)")
 """What is ``is`` in British spelling, as in ``fertilizer``, but not in ``oversize``."""
 
@@ -196,7 +224,7 @@ def stem(word: str) -> str:
     if not word.isascii():
         word = "".join(part for part in unicodedata.normalize("NFKD", word) if not "\u0300" <= part <= "\u036f")
     one = singular(word.removesuffix("'s").replace("'", ""))
-    return AMERICAN.get(one) or IZE.sub("is", one)
+    return AMERICAN.get(one) or SHORT.get(one) or IZE.sub("is", one)
 
 
 def singular(word: str) -> str:

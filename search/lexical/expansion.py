@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
-from itertools import groupby, zip_longest
+from itertools import groupby, takewhile, zip_longest
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
 from vitrina.search.analysis.measure_spellings import Numbers, spellings
 from vitrina.search.analysis.measures import NUMBER_WORDS, SIZES, SPELLED_NUMBERS, Measure, measured
+from vitrina.search.analysis.spelling import stem
 from vitrina.search.analysis.synonyms import Thesaurus
 from vitrina.search.lexical.term_dictionary import ONE_TYPO_LETTERS, NumberTerms, Phrase, TermDictionary
 
@@ -46,6 +47,10 @@ CORRECTED_WEIGHT = 0.6
 
 SCRIPT_PART_WEIGHT = 0.5
 """A pair of Chinese, Japanese or Korean letters for the one letter that was asked for."""
+
+DIFFERING_WEIGHT = 0.75
+"""What counts of a synonym of a phrase where an item holds only its words that the phrase has not: ``leash`` of ``dog
+leash`` for ``dog lead``. With 1 things that are not sold were found by such words, "swimming bath" by a bird bath."""
 
 MAX_CORRECTIONS = 3
 RARE_SHARE = 0.05
@@ -217,8 +222,13 @@ class QueryExpander:
                 synonyms = self._thesaurus.synonyms(words[at : at + n_words])
                 if synonyms:
                     span = range(at, at + n_words)
-                    found = ((self._phrase(synonym.words), synonym.weight) for synonym in synonyms)
-                    yield span, [Alternative(span, phrase, weight) for phrase, weight in found if phrase]
+                    ways = [(span, synonym.words, synonym.weight) for synonym in synonyms]
+                    if n_words > 1:
+                        ways += [
+                            (*differing(words, span, each.words), DIFFERING_WEIGHT * each.weight) for each in synonyms
+                        ]
+                    found = ((part, self._phrase(other), weight) for part, other, weight in ways if part and other)
+                    yield span, [Alternative(part, phrase, weight) for part, phrase, weight in found if phrase]
                     break
             at += n_words
 
@@ -275,6 +285,20 @@ class QueryExpander:
     def _is_held(self, phrase: Phrase) -> bool:
         """Whether some item holds each word of the phrase."""
         return all(isinstance(word, NumberTerms) or any(map(self._n_holding, word)) for word in phrase)
+
+
+def differing(words: Sequence[str], span: range, other: tuple[str, ...]) -> tuple[range, tuple[str, ...]]:
+    """Those words of a span that another name for it has others for, and these others, where both have the words before
+    or after in common: ``lead`` of ``dog lead`` is ``leash`` of ``dog leash``. Empty where they have none."""
+    n_before = sum(1 for _ in takewhile(are_equal, zip(words[span.start : span.stop], other, strict=False)))
+    rest, others = words[span.start + n_before : span.stop], other[n_before:]
+    n_after = sum(1 for _ in takewhile(are_equal, zip(reversed(rest), reversed(others), strict=False)))
+    part = range(span.start + n_before, span.stop - n_after)
+    return (part, others[: len(others) - n_after]) if n_before + n_after else (range(0), ())
+
+
+def are_equal(pair: tuple[str, str]) -> bool:
+    return stem(pair[0]) == stem(pair[1])
 
 
 LETTER_SIZES = frozenset({"xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl", "pp", "p", "g", "gg", "xg"})

@@ -39,6 +39,8 @@ from vitrina.search.analysis.spelling import key, split
         ("Levi's", "levis", "levi"),
         ("H&M", "h and m", "HM"),
         ("ｗｉｄｅ", "wide"),
+        ("Sockets", "Skt", "SKTS"),
+        ("Black jacket", "Blk Jkt"),
     ],
 )
 def test_spellings_of_one_name(spellings: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import FakeEncoder, make_entry, new_catalog
+from vitrina.search.analysis.synonyms import SYNONYM_WEIGHT
 from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.store.catalog import Catalog
 
@@ -176,6 +177,14 @@ def test_synonyms_are_found_after_the_word_itself(shop: Shop) -> None:
     assert found(index, "skipping rope")[0] == 2
     assert found(index, "trainers") == [4]
     assert found(index, "gaming notebook") == [5]
+
+
+def test_another_name_counts_without_the_word_that_both_have(shop: Shop) -> None:
+    index = shop("Leather Leash", "Dog Leash", "Lead Crystal")
+    assert found(index, "dog lead") == [1, 2, 0]
+    assert found(index, "long dog lead")[0] == 1
+    assert weakest(index, "dog lead")[1] > SYNONYM_WEIGHT
+    assert 0 not in found(index, "lead")
 
 
 def test_rare_meanings_are_no_synonyms(shop: Shop) -> None:

@@ -29,6 +29,7 @@ from vitrina.indexer.sources.money import usual_decimal_mark
 from vitrina.indexer.sources.parquet import ParquetTable
 from vitrina.indexer.sources.parts import open_parts
 from vitrina.indexer.sources.rows import read_row
+from vitrina.indexer.sources.size_columns import SizedTable, with_sizes
 from vitrina.indexer.sources.webdataset import open_samples
 from vitrina.search.plugins import SOURCES, load_plugin, registered
 from vitrina.search.types.errors import SourceError
@@ -197,6 +198,8 @@ def open_source(
     if layout.joins_last and isinstance(table, DelimitedTable):
         table = replace(table, joins_last=True)
     kept_names = frozenset((mapping or {}).values())
+    if layout is built_in()[GENERIC]:
+        table = with_sizes(table, kept_names)
     bound = Layout(layout, table.columns, kept_names)
     sample = cache(partial(_first_cells, table, bound))
     columns = choose_columns(
@@ -215,8 +218,9 @@ def open_source(
         columns = replace(columns, currencies=dict.fromkeys(columns.fields.get("price", ()), code))
     kept = frozenset((*columns.renamed, *(each for name in mapping or {} for each in columns.fields.get(name, ()))))
     headers = bound.sources
-    if isinstance(table, DelimitedTable):
-        is_continental = table.layout.delimiter == ";"
+    own = table.table if isinstance(table, SizedTable) else table
+    if isinstance(own, DelimitedTable):
+        is_continental = own.layout.delimiter == ";"
         mark = usual_decimal_mark(_first_prices(table, columns, headers), is_continental=is_continental)
         columns = replace(columns, decimal_mark=mark)
     given = () if image_folder is None else (image_folder,)
@@ -248,9 +252,12 @@ def _first_cells(table: Table, layout: Layout) -> list[dict[str, object]]:
     return found
 
 
-def _first_prices(table: DelimitedTable, columns: Columns, headers: Mapping[str, str]) -> list[object]:
+def _first_prices(table: Table, columns: Columns, headers: Mapping[str, str]) -> list[object]:
     """The cells of the price columns in the first rows."""
     prices = [headers.get(name, name) for field in ("price", "sale_price") for name in columns.fields.get(field, ())]
+    if isinstance(table, SizedTable):
+        prices = [size.price for size in table.sizes]
+        table = table.table
     rows = islice(table.rows(), N_SAMPLED) if prices else ()
     return [row.cells.get(name) for row in rows if isinstance(row, TableRow) for name in prices]
 

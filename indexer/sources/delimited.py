@@ -199,8 +199,8 @@ class _Header:
 
 
 def _find_header(sample: Sequence[str], path: Path) -> _Header | None:
-    """The header by the delimiter that cuts it into most known names and columns; of equals, by the file name's
-    ending, then commas."""
+    """The header by the delimiter that cuts it into most known names, then the rows below into as many cells, then it
+    into most columns; of equals, by the file name's ending, then commas."""
     separator = _SEPARATOR.fullmatch(sample[0]) if sample else None
     if separator:
         return _header(sample, separator[1], 1)
@@ -208,7 +208,17 @@ def _find_header(sample: Sequence[str], path: Path) -> _Header | None:
     order = "\t" + _DELIMITERS if {".tsv", ".tab"} & set(suffixes) else _DELIMITERS
     order += "".join(mark for mark in _RARE_DELIMITERS if any(mark in line for line in sample[:N_HEADER_LINES]))
     found = [header for delimiter in order if (header := _header(sample, delimiter, 0)) is not None]
-    return max(found, key=lambda each: (n_known_names(each.names), len(each.names)), default=None)
+    return max(
+        found, key=lambda each: (n_known_names(each.names), _is_even(sample, each), len(each.names)), default=None
+    )
+
+
+def _is_even(sample: Sequence[str], header: _Header) -> bool:
+    """Whether the rows below a header of several columns, with nothing above it, have as many cells."""
+    n_columns = len(header.names)
+    return (
+        n_columns > 1 and not header.above and all(len(row) == n_columns for row in sample_rows_below(sample, header))
+    )
 
 
 def _header(sample: Sequence[str], delimiter: str, n_before: int) -> _Header | None:

@@ -455,3 +455,8 @@ def test_quotes_behind_backslashes_in_cells_that_close_as_they_should(tmp_path: 
 def test_a_list_of_one_column_is_named_without_its_number(tmp_path: Path) -> None:
     item = only(write(tmp_path, "feed.csv", "id,title,style[0],size.0\nA,Tee,Bodycon,M\n")).item
     assert item.attributes == {"style": ("Bodycon",), "size.0": "M"}
+
+
+def test_a_header_of_unknown_names_is_cut_as_the_rows_below_it(tmp_path: Path) -> None:
+    rows = "Formaggi;Origine;Stagionatura\nBrie;Francia, nord;5,00\nFeta;Grecia, isole;7,50\n"
+    assert open_delimited(write(tmp_path, "a.csv", rows)).columns == ("Formaggi", "Origine", "Stagionatura")

@@ -56,6 +56,8 @@ def export(
     folder: StoreOption = None,
 ) -> None:
     """Export an encoder to ONNX Runtime, which is faster on a CPU, and compare it with PyTorch in speed and results."""
+    from functools import partial
+
     from vitrina.search.encoders.base import Runtime, encoder_folder, full_name
     from vitrina.search.encoders.compute import require_models
     from vitrina.search.encoders.registry import load_encoder
@@ -71,7 +73,8 @@ def export(
             remedy="Save the model as an open_clip folder first, and export that.",
         )
     sample = sample_for(settings_for(folder))
-    before = load_encoder(f"{LOCAL_PREFIX}{source}", device="cpu", runtime=Runtime.TORCH)
+    load = partial(load_encoder, f"{LOCAL_PREFIX}{source}", device="cpu", runtime=Runtime.TORCH)
+    before = load(exact=True)
     target = source
     with errors.status("Exporting, about a minute"):
         if precision == "int8":
@@ -83,8 +86,8 @@ def export(
     after = load_encoder(f"{LOCAL_PREFIX}{target}", device="cpu", runtime=Runtime.ONNX)
     with errors.status("Measuring"):
         pixels = [before.prepare(image) for image in sample.images]
-        paces = measure_paces([before, after], pixels, sample.texts)
         agreement = compare(before, after, sample.images, sample.texts)
+        paces = measure_paces([load(), after], pixels, sample.texts)
     output.print(pace_table(*paces))
     output.print(agreement_table(agreement))
     print_line(f"Measured on {len(sample.images):,} images and titles of {sample.source}.")

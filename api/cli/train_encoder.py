@@ -131,7 +131,7 @@ def load_base(store: Store, settings: Settings, name: str | None) -> tuple[OpenC
     from vitrina.search.encoders.open_clip import OpenClipEncoder
     from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder
 
-    load = partial(load_encoder, device=settings.device, runtime=Runtime.TORCH)
+    load = partial(load_encoder, device=settings.device, runtime=Runtime.TORCH, exact=True)
     encoder = load_catalog_encoder(store, load, name or settings.encoder)
     if not isinstance(encoder, OpenClipEncoder):
         raise EncoderError(

@@ -213,13 +213,14 @@ class EncoderOptions:
 
     ``device`` is ``auto`` (CUDA if there is a GPU), ``cpu``, ``cuda`` or ``cuda:N``; ``n_threads`` bounds the CPU
     threads, with PyTorch those of the whole process. ``known_as`` replaces the name in the encoder's identity, for a
-    copy of a folder.
+    copy of a folder. With ``exact`` PyTorch computes in float32 on a CPU, as tuning needs, even if bfloat16 is faster.
     """
 
     device: str = "auto"
     runtime: Runtime = Runtime.AUTO
     n_threads: int | None = None
     known_as: str | None = None
+    exact: bool = False
 
 
 EncoderPlugin = Callable[[str, EncoderOptions], Encoder]

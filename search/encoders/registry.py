@@ -38,6 +38,7 @@ def load_encoder(
     runtime: Runtime = Runtime.AUTO,
     n_threads: int | None = None,
     known_as: str | None = None,
+    exact: bool = False,
 ) -> Encoder:
     """Load an encoder by name; the other parameters are those of ``EncoderOptions``.
 
@@ -49,7 +50,7 @@ def load_encoder(
     PluginError.
     """
     name = name or EMBEDDED
-    options = EncoderOptions(device, runtime, n_threads, None if known_as == name else known_as)
+    options = EncoderOptions(device, runtime, n_threads, None if known_as == name else known_as, exact)
     if name != EMBEDDED:
         return _load(name, options)
     with _loading:

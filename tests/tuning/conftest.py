@@ -122,6 +122,6 @@ CONFIGURATIONS = {
 
 
 def loaded(folder: Path) -> OpenClipEncoder:
-    encoder = load_encoder(f"{LOCAL_PREFIX}{folder}", device="cpu", runtime=Runtime.TORCH)
+    encoder = load_encoder(f"{LOCAL_PREFIX}{folder}", device="cpu", runtime=Runtime.TORCH, exact=True)
     assert isinstance(encoder, OpenClipEncoder)
     return encoder

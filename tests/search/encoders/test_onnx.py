@@ -25,7 +25,7 @@ def make_images(n: int) -> list[Image.Image]:
 
 @pytest.fixture(scope="module")
 def torch_encoder(exported_folder: Path) -> Encoder:
-    encoder = load_encoder(f"local-dir:{exported_folder}", device="cpu", runtime=Runtime.TORCH)
+    encoder = load_encoder(f"local-dir:{exported_folder}", device="cpu", runtime=Runtime.TORCH, exact=True)
     assert isinstance(encoder, OpenClipEncoder)
     return encoder
 

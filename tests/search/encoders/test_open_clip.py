@@ -13,7 +13,7 @@ from tests.fakes import CALIBRATION
 from tests.search.encoders.conftest import write_tiny_encoder
 from vitrina.search.encoders import open_clip as adapter
 from vitrina.search.encoders.base import Encoder
-from vitrina.search.encoders.open_clip import precision
+from vitrina.search.encoders.open_clip import OpenClipEncoder, precision
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.errors import EncoderError
 
@@ -27,7 +27,7 @@ def make_images(n: int) -> list[Image.Image]:
 
 @pytest.fixture(scope="module")
 def encoder(tiny_folder: Path) -> Encoder:
-    return load_encoder(f"local-dir:{tiny_folder}", device="cpu")
+    return load_encoder(f"local-dir:{tiny_folder}", device="cpu", exact=True)
 
 
 def test_vectors_are_unit_rows(encoder: Encoder) -> None:
@@ -161,3 +161,18 @@ def test_bfloat16_on_cuda_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == []
     precision(torch.device("cuda", 0))
     assert asked == [("cuda", torch.bfloat16)]
+
+
+@pytest.mark.parametrize(("capability", "kind"), [("avx512_bf16", torch.bfloat16), ("avx512_f", torch.float32)])
+def test_images_are_embedded_in_bfloat16_where_the_cpu_computes_in_it(
+    encoder: Encoder, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, capability: str, kind: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True})
+    usual = load_encoder(f"local-dir:{tiny_folder}", device="cpu")
+    assert isinstance(usual, OpenClipEncoder)
+    assert next(usual.model.visual.parameters()).dtype is kind
+    assert usual.identity == encoder.identity, "one may embed the catalog and the other the queries"
+    images, texts = usual.encode_images(make_images(3)), usual.encode_texts(TEXTS)
+    assert images.dtype == np.float32
+    np.testing.assert_allclose(images, encoder.encode_images(make_images(3)), atol=0.02)
+    np.testing.assert_array_equal(texts, encoder.encode_texts(TEXTS))

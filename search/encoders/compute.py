@@ -45,6 +45,15 @@ def device_of(name: str, error: type[StateError]) -> torch.device:
     return torch.device(name)
 
 
+def computes_in_bfloat16() -> bool:
+    """Whether the CPU has instructions for bfloat16, in which most models are two to six times as fast as in float32
+    (``docs/LOG.md``); causal text towers of open_clip are not."""
+    import torch
+
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+
+
 GPU_DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
 """Without one of these PyTorch finds no GPU."""
 

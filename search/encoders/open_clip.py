@@ -26,7 +26,7 @@ from vitrina.search.encoders.base import (
     fingerprint_of,
     identity_name,
 )
-from vitrina.search.encoders.compute import ThreadDataParallel, device_of, require_models
+from vitrina.search.encoders.compute import ThreadDataParallel, computes_in_bfloat16, device_of, require_models
 from vitrina.search.types.calibration import Calibration, read_calibration
 from vitrina.search.types.errors import EncoderError
 from vitrina.search.types.models import LOCAL_PREFIX, EncoderIdentity, Pixels, Vectors
@@ -268,15 +268,6 @@ def precision(device: torch.device) -> contextlib.AbstractContextManager[object]
     if device.type == "cuda":
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return contextlib.nullcontext()
-
-
-def computes_in_bfloat16() -> bool:
-    """Whether the CPU has instructions for bfloat16, in which image towers are two to six times as fast as in float32
-    (``docs/LOG.md``). Text towers with a mask are not."""
-    import torch
-
-    found = torch.cpu.get_capabilities()
-    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
 def load_model(name: str, device: torch.device) -> tuple[Any, Tokenizer, int]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitrina.search.encoders.compute import device_of, require_models
+from vitrina.search.encoders.compute import computes_in_bfloat16, device_of, require_models
 from vitrina.search.reranking.backends import RerankerOptions
 from vitrina.search.reranking.backends.dialects import dialect_of
 from vitrina.search.reranking.backends.model_folders import (
@@ -18,8 +18,14 @@ from vitrina.search.reranking.backends.model_folders import (
     configuration,
     identity_of,
     local_folder,
+    n_weight_bytes,
 )
-from vitrina.search.reranking.backends.transformers.reranker import CACHE_BYTES, MODEL_ERRORS, TransformersReranker
+from vitrina.search.reranking.backends.transformers.reranker import (
+    CACHE_BYTES,
+    MODEL_ERRORS,
+    SMALL_WEIGHTS,
+    TransformersReranker,
+)
 from vitrina.search.reranking.fusion import CARD_FILE, read_fusion_weights
 from vitrina.search.store.feature_cache import FeatureCache, features_file
 from vitrina.search.types.errors import RerankerError
@@ -42,12 +48,14 @@ def load_reranker(
     max_pixels: int = MAX_PIXELS,
     cache_bytes: int = CACHE_BYTES,
     features: Path | None = None,
+    exact: bool = True,
 ) -> TransformersReranker:
     """Load a model: ``embedded``, a folder, with or without ``local-dir:``, or a name on the hub, with or without
     ``hf-hub:``.
 
     ``device`` is ``auto`` (CUDA if available), ``cpu``, ``cuda`` or ``cuda:N``; weights are bfloat16 on CUDA, float32
-    on the CPU. Models that come with their own code are refused unless ``allow_remote_code``, since it would run with
+    on the CPU, or there, unless ``exact``, bfloat16 where it computes in that and the model is not small. Models that
+    come with their own code are refused unless ``allow_remote_code``, since it would run with
     all rights of this process. Images are reduced to ``max_pixels``. Features of the latest images are cached in up to
     ``cache_bytes`` of memory and, if they are small, in a file of the folder ``features`` where one is given. Blocks,
     for minutes if the weights are large; downloads names on the hub. Raises RerankerError, and MissingDependencyError
@@ -59,7 +67,9 @@ def load_reranker(
     config = read_configuration(name, folder, allow_remote_code=allow_remote_code)
     model_type = str(config.get("model_type", ""))
     native = _is_native(model_type)
-    model, processor = _loaded(name, folder, config, placed, native=native)
+    may_round = not exact and n_weight_bytes(folder) > 2 * SMALL_WEIGHTS
+    is_rounded = placed.type == "cuda" or (may_round and computes_in_bfloat16())
+    model, processor = _loaded(name, folder, config, placed, native=native, is_rounded=is_rounded)
     identity = identity_of(name, folder, max_pixels=max_pixels)
     with _as_reranker_error(name):
         return TransformersReranker(
@@ -83,6 +93,7 @@ def open_model(name: str, options: RerankerOptions) -> TransformersReranker:
         max_pixels=options.max_pixels or MAX_PIXELS,
         cache_bytes=options.cache_bytes,
         features=options.features,
+        exact=False,
     )
 
 
@@ -146,7 +157,9 @@ def _check_foreign(name: str, model_type: str, config: dict[str, Any], *, allow_
         )
 
 
-def _loaded(name: str, folder: Path, config: dict[str, Any], device: torch.device, *, native: bool) -> tuple[Any, Any]:
+def _loaded(
+    name: str, folder: Path, config: dict[str, Any], device: torch.device, *, native: bool, is_rounded: bool
+) -> tuple[Any, Any]:
     import torch
     import transformers
 
@@ -157,7 +170,7 @@ def _loaded(name: str, folder: Path, config: dict[str, Any], device: torch.devic
         processor = transformers.AutoProcessor.from_pretrained(folder, local_files_only=True, **foreign)
         model, report = auto_class.from_pretrained(
             folder,
-            dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
+            dtype=torch.bfloat16 if is_rounded else torch.float32,
             use_safetensors=True,  # loading a pickle runs its code
             local_files_only=True,
             output_loading_info=True,

@@ -8,12 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from tests.search.reranking.backends.transformers.candidates import STATEMENTS, three_candidates
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
+from vitrina.search.reranking.backends import RerankerOptions
 from vitrina.search.reranking.backends.model_folders import MAX_PIXELS
+from vitrina.search.reranking.backends.transformers import loading
 from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.base import Deadline
 from vitrina.search.types.errors import RerankerError
@@ -161,3 +165,17 @@ def test_a_missing_package_is_named_with_the_extra_that_brings_it(
     with pytest.raises(RerankerError, match="num2words") as caught:
         load_reranker(str(folder), device="cpu")
     assert "vitrina[rerank]" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("n_small", "kind"), [(0, torch.bfloat16), (10**9, torch.float32)])
+def test_large_models_are_rounded_where_the_cpu_computes_in_bfloat16(
+    folder_of: FolderOf, monkeypatch: pytest.MonkeyPatch, n_small: int, kind: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    monkeypatch.setattr(loading, "SMALL_WEIGHTS", n_small)
+    name, until = str(folder_of("llava")), Deadline.within(60)
+    with loading.open_model(name, RerankerOptions(device="cpu")) as usual, load_reranker(name, device="cpu") as exact:
+        assert next(usual.prompted_model.model.parameters()).dtype is kind
+        assert next(exact.prompted_model.model.parameters()).dtype is torch.float32
+        rounded, whole = (each.judge(three_candidates(), STATEMENTS, until) for each in (usual, exact))
+    np.testing.assert_allclose(rounded, whole, atol=0.05)

@@ -27,9 +27,6 @@ from vitrina.search.types.errors import VitrinaError
 
 log = logging.getLogger(__name__)
 
-PROBE_S = 0.1
-"""How often the first worker is tried, whether it answers yet."""
-
 
 class Workers(Multiprocess):
     """Processes that answer on one socket, each with a service of its own over the same store. One that ends early is
@@ -41,6 +38,7 @@ class Workers(Multiprocess):
     def __init__(self, config: Config, sockets: list[socket], on_first: Callable[[], None]) -> None:
         super().__init__(config, sockets)
         self._on_first = on_first
+        self._n_others = self.processes_num - 1
 
     @property
     def have_failed(self) -> bool:
@@ -48,18 +46,24 @@ class Workers(Multiprocess):
         return any(each.exitcode == STARTUP_FAILURE for each in self.processes)
 
     def init_processes(self) -> None:
-        """Start the first and, once it answers, the others."""
-        n_workers, self.processes_num = self.processes_num, 1
+        """Start the first."""
+        self.processes_num = 1
         super().init_processes()
-        while not self._is_listened_on():
-            self.handle_signals()
-            if self.should_exit.wait(PROBE_S) or not self.processes[0].process.is_alive():
-                break
-        else:
+
+    def keep_subprocess_alive(self) -> None:
+        """Start the others once the first answers, and those again that have ended, or do not answer any more."""
+        if self._n_others and self.processes[0].process.is_alive():
+            if not self._is_listened_on():  # it would be waited for, even if it ends meanwhile
+                return
             self._on_first()
-            self.processes_num = n_workers - 1
-            super().init_processes()
-        self.processes_num = n_workers
+            for _ in range(self._n_others):
+                self.handle_ttin()
+            self._n_others = 0
+        before = [*self.processes]
+        super().keep_subprocess_alive()
+        for old, new in zip(before, self.processes, strict=True):
+            if new is not old:
+                log.error("The worker %s ended with status %s; %s takes its place.", old.pid, old.exitcode, new.pid)
 
     def _is_listened_on(self) -> bool:
         shared = self.sockets[0]
@@ -69,14 +73,6 @@ class Workers(Multiprocess):
     def handle_hup(self) -> None:
         """End, as one process does whose terminal is closed."""
         self.handle_term()
-
-    def keep_subprocess_alive(self) -> None:
-        """Start those again that have ended, or do not answer."""
-        before = [*self.processes]
-        super().keep_subprocess_alive()
-        for old, new in zip(before, self.processes, strict=True):
-            if new is not old:
-                log.error("The worker %s ended with status %s; %s takes its place.", old.pid, old.exitcode, new.pid)
 
 
 def worker_config(settings: Settings, host: str, port: int, n_workers: int) -> Config:

@@ -17,7 +17,7 @@ import httpx
 from tests.e2e.test_dockerfile import free_port
 
 SEARCHABLE_S = 2.0
-SOON_S = 30.0
+SOON_S = 60.0
 N_WORKERS = 2
 
 

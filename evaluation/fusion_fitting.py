@@ -211,7 +211,7 @@ def rerank_lift(fusion_weights: FusionWeights, samples: Sequence[FusionSample]) 
         return RerankLift(0, np.nan, np.nan)
     grades = [{str(at): int(is_relevant) for at, is_relevant in enumerate(each.relevant)} for each in judged]
     before, after = (
-        float(measure([list(map(str, order)) for order in orders], grades)["ndcg@10"].mean())
+        float(measure([list(map(str, order)) for order in orders], grades, ["ndcg@10"])["ndcg@10"].mean())
         for orders in (
             [range(len(each.relevant)) for each in judged],
             [order_of(fusion_weights, each) for each in judged],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -90,8 +90,10 @@ BATCH_QUERIES = 256
 """Queries handed to the library at once, so that memory does not grow with the number of queries."""
 
 
-def measure(rankings: Sequence[Sequence[str]], judgements: Sequence[Grades]) -> dict[str, Values]:
-    """The metrics of each query, by the keys of ``LABELS``.
+def measure(
+    rankings: Sequence[Sequence[str]], judgements: Sequence[Grades], keys: Collection[str] = tuple(LABELS)
+) -> dict[str, Values]:
+    """The metrics of each query, by the keys of ``LABELS``, or those of some ``keys`` alone.
 
     ``rankings`` has the skus found for each query, best first and distinct; ``judgements`` has the grades of the
     same queries. A sku without a grade is not relevant.
@@ -103,10 +105,10 @@ def measure(rankings: Sequence[Sequence[str]], judgements: Sequence[Grades]) -> 
     """
     if len(rankings) != len(judgements):
         raise ValueError(f"{len(rankings)} rankings came with the judgements of {len(judgements)} queries")
-    values = {key: np.zeros(len(rankings)) for key in LABELS}
+    values = {key: np.zeros(len(rankings)) for key in keys}
     for start in range(0, len(rankings), BATCH_QUERIES):
         stop = start + BATCH_QUERIES
-        for key, at, value in _measured(rankings[start:stop], judgements[start:stop]):
+        for key, at, value in _measured(rankings[start:stop], judgements[start:stop], keys):
             values[key][start + at] = value
     return values
 
@@ -116,17 +118,20 @@ def n_relevant(grades: Grades) -> int:
     return sum(grade >= 1 for grade in grades.values())
 
 
-def _measured(rankings: Sequence[Sequence[str]], judgements: Sequence[Grades]) -> Iterator[tuple[str, int, float]]:
+def _measured(
+    rankings: Sequence[Sequence[str]], judgements: Sequence[Grades], keys: Collection[str]
+) -> Iterator[tuple[str, int, float]]:
     # trec_eval sorts by score and breaks ties by name, so each rank gets a score of its own.
     run = {str(at): {sku: -float(rank) for rank, sku in enumerate(skus)} for at, skus in enumerate(rankings)}
     judged = {str(at): dict(grades) for at, grades in enumerate(judgements)}
-    yield from _evaluated(MEASURES, judged, run)
+    if measures := {key: each for key, each in MEASURES.items() if key in keys}:
+        yield from _evaluated(measures, judged, run)
     by_cap: dict[int, list[str]] = defaultdict(list)
     for at, grades in judged.items():
         by_cap[min(10, n_relevant(grades))].append(at)
     if 0 in by_cap:
         raise ValueError(f"{len(by_cap[0])} queries have nothing relevant")
-    for cap, queries in by_cap.items():
+    for cap, queries in by_cap.items() if CAPPED in keys else ():
         yield from _evaluated({CAPPED: P @ cap}, {at: judged[at] for at in queries}, {at: run[at] for at in queries})
 
 

@@ -80,7 +80,7 @@ def precision_at_ten(similarities: NDArray[np.float32], relevant: Sequence[Seque
     order = np.argsort(-similarities, axis=1, kind="stable")[:, :10]
     rankings = [[str(column) for column in best] for best in order.tolist()]
     judgements = [{str(column): 1 for column in columns} for columns in relevant]
-    return float(metrics.measure(rankings, judgements)[metrics.CAPPED].mean())
+    return float(metrics.measure(rankings, judgements, [metrics.CAPPED])[metrics.CAPPED].mean())
 
 
 def same_article_first(images: Vectors, products: Sequence[LabelledProduct]) -> float:

@@ -20,6 +20,13 @@ def test_graded_query_by_hand() -> None:
     assert set(values) == set(LABELS)
 
 
+@pytest.mark.parametrize("keys", [["ndcg@10"], [CAPPED], ["mrr", CAPPED]])
+def test_some_metrics_alone_are_as_among_all(keys: list[str]) -> None:
+    rankings, judgements = [["x", "b", "a"], ["y", "c"]], [{"a": 3, "b": 1, "x": 0}, {"c": 1}]
+    every, some = measure(rankings, judgements), measure(rankings, judgements, keys)
+    assert {key: values.tolist() for key, values in some.items()} == {key: every[key].tolist() for key in keys}
+
+
 def test_capped_precision_counts_as_many_ranks_as_there_are_relevant_skus() -> None:
     found = [f"s{at}" for at in range(20)]
     some = {"s0": 1, "s1": 1, "s5": 1}

@@ -74,7 +74,7 @@ class EncoderValidation:
         by_row = np.maximum.reduceat(similarities, starts, axis=1)  # (queries, rows)
         order = np.argsort(-by_row, axis=1, kind="stable")[:, :DEPTH]
         rankings = [[self._rows[at].item.sku for at in best] for best in order.tolist()]
-        values = measure(rankings, [query.grades for query in self.queries])["ndcg@10"]
+        values = measure(rankings, [query.grades for query in self.queries], ["ndcg@10"])["ndcg@10"]
         by_template: dict[str, list[float]] = defaultdict(list)
         for query, value in zip(self.queries, values.tolist(), strict=True):
             by_template[query.kind].append(value)

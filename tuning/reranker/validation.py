@@ -137,7 +137,9 @@ class RerankerValidation:
         return np.nan_to_num(answers.astype(np.float64), nan=0.5)
 
     def _ndcg(self, orders: Sequence[Sequence[str]]) -> float:
-        return float(measure(orders, [samples.query.grades for samples in self._samples])["ndcg@10"].mean())
+        return float(
+            measure(orders, [samples.query.grades for samples in self._samples], ["ndcg@10"])["ndcg@10"].mean()
+        )
 
 
 def samples_of(query: TuningQuery, random_negatives: Sequence[str], rng: random.Random) -> ValidationSamples:

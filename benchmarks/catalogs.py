@@ -16,7 +16,6 @@ from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 import typer
 from PIL import Image
 
@@ -78,6 +77,8 @@ def earlier_values(results: str, figures: Sequence[Figure]) -> list[str]:
 
 def machine(encoder: Encoder) -> str:
     """What a section was measured with, in a sentence."""
+    import torch  # takes two seconds, which the documentation's plots of what was measured need not wait for
+
     cores = f"{n_available_cores()} cores, {platform.machine()}, Python {platform.python_version()}"
     identity = encoder.identity
     return f"On {cores}, torch {torch.__version__}; encoder {Path(identity.name).name} ({identity.fingerprint[:12]})."

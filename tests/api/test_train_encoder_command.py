@@ -45,7 +45,7 @@ def test_a_tuned_encoder_answers_searches(
 ) -> None:
     shutil.copytree(indexed, tmp_path / "home")
     for name in ("N_TEXTS", "N_PHOTOS", "N_OUT_OF_CATALOG"):  # a calibration would take longer than training
-        monkeypatch.setattr(f"vitrina.tuning.encoder.calibration.{name}", 30)
+        monkeypatch.setattr(f"vitrina.tuning.encoder.calibration.{name}", 10)
     out = tmp_path / "tuned"
     asked = ("--caption", "{colour}", "--caption", "{colour} {article}", "--epochs", "6", "--held-out", "0.2")
     status, printed, said = vitrina("train", "encoder", "--out", str(out), "--from", str(tiny), *asked)

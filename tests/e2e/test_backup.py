@@ -26,7 +26,7 @@ from vitrina.search.store.store import Store
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.query import Query
 
-N_PRODUCTS = 120
+N_PRODUCTS = 88
 
 
 def rows(store: Store) -> dict[str, StoredItem]:

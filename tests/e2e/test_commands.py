@@ -26,7 +26,7 @@ from tests.e2e.test_dockerfile import free_port
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "docs/quickstart.md")
-N_PRODUCTS = 40
+N_PRODUCTS = 20
 
 BLOCK = re.compile(r"(?:^<!-- (.+?) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

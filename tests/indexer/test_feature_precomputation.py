@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from recipes.boutique.catalog import product
 from recipes.boutique.render import render
@@ -35,6 +37,11 @@ from vitrina.search.types.query import Query, RerankOptions
 N_IMAGES = 36
 N_ITEMS = 40
 """Every ninth of them is without an image."""
+
+
+@cache
+def drawing(number: int) -> Image.Image:
+    return render(product(number), size=700).image
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +104,7 @@ def test_a_search_in_another_process_opens_no_image(
 def test_precomputed_features_judge_as_a_search_would(
     store: Store, folder: Path, reranker: TransformersReranker, encoder: FakeEncoder
 ) -> None:
-    drawn = [render(product(index), size=700).image for index in range(12)]
+    drawn = [drawing(index) for index in range(12)]
     store.images.put_all([png(each) for each in drawn])
     entries = [make_entry(encoder, f"{at}", "A drawing", images=[each]) for at, each in enumerate(drawn)]
     store.catalog.commit(open_index_version(store, encoder), entries)
@@ -162,7 +169,7 @@ def test_an_empty_catalog(store: Store, reranker: TransformersReranker) -> None:
 
 
 def drawn_source(n: int) -> MemorySource:
-    drawings = [render(product(index), size=700).image for index in range(n)]
+    drawings = [drawing(index) for index in range(n)]
     words_alone = [make_record("words", "A mug")]
     shown_twice = [make_record("second", "A drawing", images=[drawings[0], drawings[1]])]
     return MemorySource(
@@ -190,7 +197,7 @@ def test_features_are_computed_while_rows_are_indexed(
         assert names == ["read", "fetch", "decode", "embed", "features", "commit", "publish"]
         assert n_without_features(store, reranker.identity) == 0
         indexer.run(drawn_source(12))
-        changed = [make_record("0", "Another title", images=[render(product(0), size=700).image])]
+        changed = [make_record("0", "Another title", images=[drawing(0)])]
         indexer.run(MemorySource(changed))
     assert (opened, features.n_computed) == (["opened"], 12)
 

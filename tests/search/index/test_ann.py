@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pytest
@@ -49,6 +50,13 @@ def built(kind: IndexKind, n_items: int, recall: float = 0.95) -> tuple[FaissInd
     return index, plain, rng
 
 
+@cache
+def large(kind: IndexKind) -> tuple[FaissIndex, BruteForce]:
+    """Of 3,000 items, for tests that change nothing."""
+    index, plain, _ = built(kind, 3000)
+    return index, plain
+
+
 def check(index: FaissIndex, plain: BruteForce, query: NDArray[np.float32], k: int, within: Ids | None) -> float:
     """Check what was found, whatever its recall, which is returned."""
     found, right = index.search(query, k, within=within), plain.search(query, k, within)
@@ -68,7 +76,7 @@ def check(index: FaissIndex, plain: BruteForce, query: NDArray[np.float32], k: i
 def test_it_finds_what_brute_force_finds_at_any_selectivity(
     kind: IndexKind, share: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index, plain, rng = built(kind, 3000)
+    (index, plain), rng = large(kind), np.random.default_rng(3)
     for few in (faiss_index.FEW_SURVIVORS, 0):  # survivors compared one by one, and searched for inside the index
         monkeypatch.setattr(faiss_index, "FEW_SURVIVORS", few)
         recalls = []

@@ -34,8 +34,12 @@ LONG = EncoderPlan(n_epochs=4, batch_size=16, patience=4, held_out=0.2, captions
 @pytest.fixture(autouse=True)
 def few_calibration_queries(monkeypatch: pytest.MonkeyPatch) -> None:
     """A calibration, which every run ends with, would take longer than its training."""
+    calibrate_with(30, monkeypatch)
+
+
+def calibrate_with(n_queries: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("N_TEXTS", "N_PHOTOS", "N_OUT_OF_CATALOG"):
-        monkeypatch.setattr(f"vitrina.tuning.encoder.calibration.{name}", 30)
+        monkeypatch.setattr(f"vitrina.tuning.encoder.calibration.{name}", n_queries)
 
 
 @dataclass
@@ -90,8 +94,14 @@ def test_the_embedded_encoder_learns_a_shops_own_words(shop: Store, tmp_path: Pa
     ],
 )
 def test_every_class_of_model_ends_in_a_folder_that_loads_everywhere(
-    kind: str, plan: EncoderPlan, corner_shop: Store, write_tiny: WriteTiny, tmp_path: Path
+    kind: str,
+    plan: EncoderPlan,
+    corner_shop: Store,
+    write_tiny: WriteTiny,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    calibrate_with(5, monkeypatch)
     folder = write_tiny(kind)
     tuning = prepared(corner_shop, folder, plan, tmp_path / "work")
     assert plan.loss_of(tuning.base.model) is (plan.loss or (Loss.SIGLIP if kind == "siglip" else Loss.CLIP))

@@ -101,6 +101,10 @@ def test_shop_words_have_a_name_in_each_language() -> None:
         (["rain", "barrel"], "water butt"),
         (["fabric", "shaver"], "lint remover"),
         (["xmas"], "christmas"),
+        (["lag", "bolts"], "coach screw"),
+        (["kibble"], "dry food"),
+        (["zits"], "blemish"),
+        (["playdoh"], "modelling dough"),
     ],
 )
 def test_everyday_words_for_what_shops_sell_ship_written_apart_or_not(asked: list[str], other: str) -> None:

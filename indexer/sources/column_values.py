@@ -11,14 +11,23 @@ from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, 
 Sample = Callable[[], Sequence[Mapping[str, object]]]
 """Gives the cells of a table's first rows; reads them only if they are asked for."""
 
-_KEYS = "sku id pid article artikel item material style part handle index gtin upc isbn asin ean barcode plu key model"
+_KEYS = "sku id pid article artikel item material style part handle index gtin upc isbn asin ean barcode plu model"
 """Words in the names of keys, besides those that other languages have for a code or a number."""
+
+_KEY = re.compile(r"(?:\w+_)?keys?")
+"""What is called a key itself, and is no ``key_features``."""
+
+_QUALITIES = frozenset({"material", "style"})
+"""Names of codes in some programs, and of oak and wool in others."""
 
 _IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#].*)?$", re.IGNORECASE)
 _WEB_ADDRESS = re.compile(r"^(?:https?:)?//|^www\.", re.IGNORECASE)
 _AMOUNT = re.compile(
     r"^(?:(?:[$€£₹¥]|(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|PLN|SEK|NOK|DKK) ?)\d[\d.,]*|\d[\d.,]* ?[€£₹])$"
 )
+_PROSE = re.compile(r"^(?![\[{]).*\S\s+\S", re.DOTALL)
+"""Words, and no list or object."""
+
 _NUMBER = re.compile(r"\d+[.,]\d{1,2}")
 MAX_KEY_CHARS = 64
 MAX_NAME_CHARS = 256
@@ -60,9 +69,11 @@ def key_in(sample: Sample, columns: Sequence[str]) -> str | None:
     words = frozenset(_KEYS.split())
     for column in sorted(columns, key=lambda each: folded(each) in ("index", "unnamed_0")):
         name = folded(column)
-        if has_word(name, "words", "sku") or not words.isdisjoint(words_of(name)):
+        if has_word(name, "words", "sku") or not words.isdisjoint(words_of(name)) or _KEY.fullmatch(name):
             is_other = has_word(name, "not", "other") or has_word(name, "not", "sku")
             filled = [row for row in sample() if not is_blank(row.get(column))]
+            if name in _QUALITIES and not all(any(map(str.isdigit, str(row[column]))) for row in filled):
+                continue
             if (not is_other or name in words) and len(sample()) <= len(filled) + 1 and are_different(filled, column):
                 return column
     return None
@@ -186,6 +197,10 @@ def tell_by_values(
         elif named := next((each for each in columns if _read_as_titles(sample, each)), None):
             fields["title"] = (named,)
             columns = [each for each in columns if each != named]
+    if "description" not in fields and not known.get("description"):
+        details = [column for column in columns if folded(column) in ("details", "detail")]
+        if column := _column_with(_PROSE, sample, details):
+            fields["description"] = (column,)
     if not known.get("image") and (column := _column_with(_IMAGE, sample, columns)):
         fields["image"] = (column,)
     if "url" not in fields and not known.get("url"):

@@ -504,3 +504,27 @@ def test_a_price_of_zero_gives_way_to_one_that_says_more(tmp_path: Path) -> None
 def test_addresses_of_models_are_no_pages(tmp_path: Path) -> None:
     table = "id,name,modelUrl\n1,Burger,https://i.example/b.glb\n2,Fries,https://i.example/f.glb\n"
     assert read(write(tmp_path, "menu.csv", table))[0][0].item.url is None
+
+
+@pytest.mark.parametrize(
+    ("table", "skus"),
+    [
+        ("name,price,material\nOak chair,50,Oak wood\nWool rug,80,Wool\n", ["Oak chair", "Wool rug"]),
+        ("material,menge\nM-100,4\nM-200,5\n", ["M-100", "M-200"]),
+        ("name,key_ingredients\nMild soap,Aloe\nRich cream,Shea\n", ["Mild soap", "Rich cream"]),
+        ("name,item_key\nMild soap,k1\nRich cream,k2\n", ["k1", "k2"]),
+    ],
+)
+def test_what_products_are_made_of_is_no_key(tmp_path: Path, table: str, skus: list[str]) -> None:
+    assert [record.item.sku for record in read(write(tmp_path, "a.csv", table))[0]] == skus
+
+
+def test_what_a_supplier_asks_is_neither_price_nor_attribute(tmp_path: Path) -> None:
+    table = "sku,name,supplier_price,coste,total,stockmax,details\n1,Ring,4.10,4.10,8.20,5,Thin and light\n"
+    item = only(write(tmp_path, "a.csv", table)).item
+    assert (item.price_cents, item.attributes, item.description) == (None, {}, "Thin and light")
+
+
+def test_a_currency_under_its_abbreviation(tmp_path: Path) -> None:
+    item = only(write(tmp_path, "a.csv", 'stockCode,label,Fiyat,currencyAbbr\nK1,Kravat,"477,25",TL\n')).item
+    assert (item.title, item.price_cents, item.currency) == ("Kravat", 47_725, "TRY")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -13,6 +14,8 @@ from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.measure_spellings import BARE as SEVERAL
 from vitrina.search.analysis.measures import Measure, is_same, measured
 from vitrina.search.analysis.spelling import split, stem
+from vitrina.search.lexical.heads import PURPOSES, may_name_a_thing
+from vitrina.search.reranking.explanations import lexicon
 from vitrina.search.reranking.prompts import MAX_LISTING_CHARACTERS
 from vitrina.search.types.currencies import price_text
 from vitrina.search.types.filters import Range, facet_value, within
@@ -48,6 +51,13 @@ DENIAL_REACH = 3
 NAMING: Final = frozenset({"no", "non"})
 """Denials that things are named by, which reach no further than over ``BETWEEN``: a non-stick frying pan fries."""
 BETWEEN: Final = INNER | {"any", "kind", "other", "sort", "such"}
+
+ENDING: Final = frozenset(itertools.chain(*PURPOSES.values()))
+"""Words after which a title says no more what the thing is."""
+
+PATH_MARK: Final = re.compile(r"\s*[>»|/›]\s*")
+SHELVES: Final = lexicon.stems_of("new arrivals sale offers deals clearance outlet bestsellers gifts all other misc")
+"""Words for categories of things of any kind."""
 
 APART: Final = ("",) * DENIAL_REACH
 """Separates title and description, so that no phrase and no denial reaches from one into the other."""
@@ -101,6 +111,9 @@ class CatalogEvidence:
         if not requirement.wanted and (others := other_options(self._item, requirement)):
             return CatalogValue(OTHER_LOGIT, said(others))
         of_field = on_field(held, requirement) if held else NOTHING
+        is_kindless = of_field.logit < 0 and not any(map(names_a_kind, held))
+        if is_kindless and any(self._is_called(name := each) for each in requirement.synonyms):
+            return CatalogValue(REWORDED_LOGIT, name)
         return self._on_texts(requirement) if of_field is NOTHING or is_silent(of_field, requirement) else of_field
 
     def values(self, field: str) -> tuple[str, ...]:
@@ -155,6 +168,15 @@ class CatalogEvidence:
         places = [self._places[each] for each in stems if each in self._places]
         return is_whole and not any(self._is_denied(at, at + 1) for at in places)
 
+    def _is_called(self, name: str) -> bool:
+        """Whether the title, up to what the thing is for or comes with, ends with these words: running shoes with
+        laces are shoes, wherever they are filed."""
+        head = list(itertools.takewhile(lambda word: word not in ENDING, split(BREAKS.split(self._item.title)[0])))
+        while head and not may_name_a_thing(head[-1]):
+            head.pop()
+        stems = stems_of(name)
+        return bool(stems) and tuple(map(stem, head[-len(stems) :])) == stems
+
     def _runs(self, name: str) -> Iterator[tuple[int, int]]:
         """The places of these words in the texts, in their order."""
         stems = stems_of(name)
@@ -169,6 +191,12 @@ class CatalogEvidence:
         in_touch = itertools.takewhile(lambda word: word in NAMING or word in BETWEEN, reversed(before))
         is_named_by = not NAMING.isdisjoint(in_touch)
         return is_named_by or not (DENIALS - NAMING).isdisjoint(before) or self._words[end : end + 1] == ["free"]
+
+
+def names_a_kind(value: Scalar) -> bool:
+    """Whether a category may be one of things, and is none of people or of what is on sale: ``Running > Kids``."""
+    last = stems_of(PATH_MARK.split(str(value))[-1])
+    return not last or (last[-1] not in lexicon.PEOPLE and last[-1] not in SHELVES)
 
 
 @lru_cache(maxsize=4096)

@@ -29,8 +29,7 @@ class Requirement:
     ``narrower`` are those of ``values`` that the words do not name but include: Navy Blue for "blue", Rain Jacket for
     "jacket", Unisex for "men". The others are exactly what was asked for, and come first. Values compare as
     ``search.types.filters.facet_value`` folds them, since items may write them differently. A requirement of the price
-    has ``bounds`` in place of values. A free one that is wanted has ``synonyms``, other words for its own, or for a
-    kind of what they name.
+    has ``bounds`` in place of values. ``synonyms`` are what a thing that meets it may be called, the words first.
     """
 
     words: str

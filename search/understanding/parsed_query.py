@@ -103,7 +103,7 @@ class QueryParser:
 
     def parse(self, query: Query, watch: Stopwatch, *, for_verdicts: bool = False) -> ParsedQuery:
         """Take a query apart and encode it; with ``for_verdicts`` its images become requirements, too, and
-        those that texts alone can tell have synonyms.
+        those that texts may tell have synonyms.
 
         Raises NotFoundError for a sku that is not in the catalog, and QueryError where there is nothing to resemble.
         Blocks; encodes on the GPU where the encoder has one.
@@ -118,7 +118,7 @@ class QueryParser:
             vocabulary = self.vocabulary.current(self._replica.lexical.language)
             of_text = tuple(parse(with_corrections(query.text, corrected), vocabulary))
             if for_verdicts:
-                of_text = tuple(map(self._with_synonyms, of_text))
+                of_text = tuple(self._with_synonyms(each, vocabulary) for each in of_text)
             of_without = tuple(parse(query.without, vocabulary, wanted=False))
             words = word_requirements(query, of_text, of_without)
             said = self._divided(query, of_text, vocabulary)
@@ -144,11 +144,11 @@ class QueryParser:
             corrected,
         )
 
-    def _with_synonyms(self, asked: Requirement) -> Requirement:
-        """A requirement that texts alone can tell, with what else they may say."""
-        if not (asked.is_free and asked.wanted):
+    def _with_synonyms(self, asked: Requirement, vocabulary: Vocabulary) -> Requirement:
+        """A requirement that is free, or names a kind of thing, with what else texts may call that."""
+        if not asked.wanted or not (asked.is_free or asked.field in vocabulary.kind_fields):
             return asked
-        return replace(asked, synonyms=self._replica.lexical.rewordings(asked.words))
+        return replace(asked, synonyms=(asked.words, *self._replica.lexical.rewordings(asked.words)))
 
     def _divided(self, query: Query, of_text: Sequence[Requirement], vocabulary: Vocabulary) -> DividedText:
         """The query's text without prices that are understood, divided where it denies something and something else is

@@ -103,6 +103,21 @@ def test_synonyms_are_matched_where_the_words_are_not() -> None:
     assert CatalogEvidence(Item("a", "Shelf", "Comes without a bin.")).on(asked) == NOTHING
 
 
+@pytest.mark.parametrize(
+    ("title", "kind", "logit"),
+    [
+        ("Kids' running shoes with velcro, 28", "Running > Kids", REWORDED_LOGIT),
+        ("Sneakers", "New arrivals", REWORDED_LOGIT),
+        ("Running shoe bag", "Kids", OTHER_LOGIT),
+        ("Bag for running shoes", "Kids", OTHER_LOGIT),
+        ("Platform sneakers", "Sandals", OTHER_LOGIT),
+    ],
+)
+def test_what_is_filed_under_no_kind_is_what_its_title_calls_it(title: str, kind: str, logit: float) -> None:
+    asked = Requirement("sneakers", "type", ("Shoes",), synonyms=("sneakers", "running shoes"))
+    assert CatalogEvidence(Item("a", title, attributes={"type": kind})).on(asked).logit == logit
+
+
 def test_words_are_matched_within_one_text() -> None:
     assert CatalogEvidence(Item("a", "Shirt, long", "Sleeves rolled up")).on(Requirement("long sleeves")) == NOTHING
 

@@ -171,6 +171,9 @@ _LETTERS = {
 _OF_NAMES = frozenset("áàâãäåæçéèêëíïñóôöøúü")
 """Letters of names from other countries, which occur in every language."""
 
+_MISREAD_DIAMETER = re.compile(r"(?<!\w)[ŘŲ] ?\d")
+"""What the Ø of "Ø 29 cm" in Windows-1252 is in other encodings."""
+
 _APART = frozenset("£°´·—¾½¼¿¡")
 _SIGNS = frozenset("“”‘’„–—…•€£¥©®™°±²³·½¼¾×µ§«»¿¡\u00a0´\u00ad†")
 
@@ -245,6 +248,8 @@ def _identifier() -> LanguageIdentifier:
 
 def _read_latin(text: str) -> _Reading | None:
     """How well a text reads in its likeliest language whose letters it has; None for signs that no shop writes."""
+    if _MISREAD_DIAMETER.search(text):
+        return None
     found: list[str] = []
     for before, sign, after in zip(f" {text}", text, f"{text[1:]} ", strict=False):
         if sign.isascii():
@@ -252,6 +257,8 @@ def _read_latin(text: str) -> _Reading | None:
         if sign in "ªº" or (sign == "°" and before in "nN"):  # 4ª, nº, n°
             if not before.isalnum():
                 return None
+        elif sign == "Ø" and not before.isalpha() and not after.isalpha():  # a diameter: Ø 29 cm
+            continue
         elif sign.isalpha():
             if sign.isupper() and before.islower():
                 return None

@@ -93,6 +93,13 @@ def test_ordinals_are_signs_that_shops_write(tmp_path: Path) -> None:
     assert text.encode("cp1252").decode(found.name, found.errors) == text
 
 
+def test_a_sign_of_diameter_is_no_letter_of_another_encoding(tmp_path: Path) -> None:
+    lines = [f"K{i};Deckel für die Pfannen und Töpfe der Küche" for i in range(25)]
+    text = "\n".join(["Artikelnummer;Artikelname", *lines, "K25;Spritzschutz für Pfannen, Ø 29 cm"])
+    found = detect_encoding(write(tmp_path, "de.csv", text.encode("cp1252")))
+    assert text.encode("cp1252").decode(found.name, found.errors) == text
+
+
 def test_a_sign_of_degree_after_n_is_no_sign_of_another_encoding(tmp_path: Path) -> None:
     table = "Référence;Libellé;Quantité;Photo n°1\nR1;Bougie « Noël »;4;1.jpg\nR2;Savon à l'huile;9;2.jpg\n"
     record = read(write(tmp_path, "shop.csv", table.encode("cp1252")))[0][0]

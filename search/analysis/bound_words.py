@@ -57,6 +57,8 @@ AFTERWARDS: Mapping[tuple[str, ...], int] = {
 }  # fmt: skip
 """The words that bound an amount, before it and after it."""
 LONGEST_BOUND = max(map(len, BOUNDS))
+BOUNDING = frozenset(word for phrase in (*BOUNDS, *AFTERWARDS) for word in phrase)
+"""The words of all these, none of which is a typing error."""
 
 NEGATIONS = (
     "no", "not", "never", "nothing", "without", "won't", "wont", "non",

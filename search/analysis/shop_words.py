@@ -9,6 +9,7 @@ from importlib import resources
 
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.language import Language
+from vitrina.search.analysis.measures import NUMBER_WORDS
 
 FILE = "shop_words.txt"
 
@@ -16,6 +17,9 @@ LANGUAGES = ("de", "es", "fr", "it", "nl", "pl", "pt")
 """The languages of the columns, after those of the English names and of the wider things."""
 
 Phrase = tuple[str, ...]
+
+LEAST_MODIFIER, LEAST_TAIL = 3, 4
+"""How many letters the first part of a compound and the listed word that ends it must have."""
 
 
 @dataclass(slots=True)
@@ -33,9 +37,13 @@ class ShopWords:
         self._language = language
         self._by_key: dict[str, PhraseMeaning] = {}
         self._by_stem: dict[str, PhraseMeaning] = {}
+        self._hyphenated: set[str] = set()
+        for name in spellings_in(language.code):
+            if "-" in name and " " not in name:
+                self._hyphenated |= {self._key(analyse(name)), self._stem(analyse(name))}
         for names, kinds in rows_of(language.code):
-            for name in names:
-                words = self.without_stop_words(name)
+            for phrase in names:
+                words = self.without_stop_words(phrase)
                 for held, key in ((self._by_key, self._key(words)), (self._by_stem, self._stem(words))):
                     meaning = held.setdefault(key, PhraseMeaning())
                     meaning.same |= dict.fromkeys(names)
@@ -46,9 +54,24 @@ class ShopWords:
     def meaning(self, words: Sequence[str]) -> PhraseMeaning | None:
         """What words, without stop words, mean as one phrase; None for one that is not listed."""
         found = self._by_key.get(self._key(words)) or self._by_stem.get(self._stem(words))
-        if found is None and len(words) == 1 and (larger := self._language.larger(words[0])):
-            return self.meaning([larger])
-        return found
+        if found is not None or not words:
+            return found
+        if len(words) > 1:
+            joined = "".join(words) if len(words) == 2 and self._language.compound_links else ""
+            return self.meaning([joined]) if joined.isalpha() else None
+        inflected = (self._by_key.get(each) for each in self._language.inflections(words[0]))
+        found = next(filter(None, inflected), None)
+        larger = "" if found else self._language.larger(words[0])
+        return self.meaning([larger]) if larger else found
+
+    def is_hyphenated(self, words: Sequence[str]) -> bool:
+        """Whether words are listed as one name with a hyphen between them: ``sous-vêtement``."""
+        return self._key(words) in self._hyphenated or self._stem(words) in self._hyphenated
+
+    def tail_at(self, word: str) -> int:
+        """Where the longest word starts that ends a compound and is listed by itself; 0 where none does."""
+        starts = range(LEAST_MODIFIER, len(word) - LEAST_TAIL + 1)
+        return next((at for at in starts if self.meaning([word[at:]]) is not None), 0)
 
     def names(self, word: str) -> bool:
         """Whether a word is listed by itself, in this form."""
@@ -59,10 +82,17 @@ class ShopWords:
         return tuple(word for word in phrase if word not in self._language.stop_words) or tuple(phrase)
 
     def _key(self, words: Sequence[str]) -> str:
-        return " ".join(self._language.keys(words))
+        plain = (part for word in words for part in word.split())
+        return " ".join(self._language.keys([NUMBER_WORDS.get(part, part) for part in plain]))
 
     def _stem(self, words: Sequence[str]) -> str:
         return " ".join(self._language.stems(words))
+
+
+def spellings_in(code: str) -> Iterator[str]:
+    """The names of all things in one language, as they are written."""
+    if code in LANGUAGES:
+        yield from (name for row in table() for name in row[2 + LANGUAGES.index(code)])
 
 
 def rows_of(code: str) -> Iterator[tuple[list[Phrase], list[Phrase]]]:

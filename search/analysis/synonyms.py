@@ -218,3 +218,11 @@ class Thesaurus:
     def names(self, word: str) -> bool:
         """Whether a word is a name of its own, in the very form, in the synonyms of the shop or of its language."""
         return self.key([word]) in self._own or self._words.names(word)
+
+    def is_hyphenated(self, words: Sequence[str]) -> bool:
+        """Whether words are listed as one name with a hyphen, and no blank, between them."""
+        return self._words.is_hyphenated(words)
+
+    def tail_at(self, word: str) -> int:
+        """Where the longest word starts that ends a compound and is listed by itself; 0 where none does."""
+        return self._words.tail_at(word)

@@ -127,7 +127,9 @@ class QueryMatches:
             scores = word.scores.copy()
             scores[:-1] *= reduced.weights(word.rows)
             self._scores[reduced.word] = replace(word, scores=scores)
-        self._idfs = [inverse_document_frequency(each.n_holding, postings.n_items) for each in self._scores]
+        idfs = [inverse_document_frequency(each.n_holding, postings.n_items) for each in self._scores]
+        weights = expansion.weights or [1.0] * len(idfs)
+        self._idfs = [idf * weight for idf, weight in zip(idfs, weights, strict=True)]
         self._idf = sum(self._idfs) or 1.0
 
     def best(self, limit: int, within: NDArray[np.int64] | None = None) -> LexicalMatches:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby, takewhile, zip_longest
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
+from vitrina.search.analysis.bound_words import BOUNDING
+from vitrina.search.analysis.language import without_accents
 from vitrina.search.analysis.measure_spellings import Numbers, spellings
 from vitrina.search.analysis.measures import NUMBER_WORDS, SIZES, SPELLED_NUMBERS, Measure, measured
 from vitrina.search.analysis.spelling import stem
@@ -41,6 +44,12 @@ NUMBER_WEIGHT = 0.9
 
 BEGUN_WEIGHT = 0.8
 """A model number that goes on where the one asked for ends: ``SM-A556B`` for ``sm-a556``."""
+
+MODIFIER_SHARE = 0.4
+"""What the first part of a compound that is taken apart counts, of 1 for both."""
+
+ANY_KIND = re.compile(r"(?:ma(?:sch|ch)ine?|ger[äa]t|automat|appara{1,2}t|maker|maskin|toestel|set)(?:en?|n|s)?")
+"""Ends of names that tell nothing of a thing: a ``Waschmaschine`` is no other machine."""
 
 CORRECTED_WEIGHT = 0.6
 """A word of the catalog that is a letter or two from one that it lacks."""
@@ -81,10 +90,12 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """A query's words, in order, and the alternatives for each or for several of them."""
+    """A query's words, in order, the alternatives for each or for several of them, and what each counts beside the
+    others, 1 for most: the two parts of a compound count 1 together."""
 
     words: tuple[str, ...]
     alternatives: tuple[Alternative, ...]
+    weights: tuple[float, ...] = ()
 
     def of_word(self, at: int) -> tuple[Alternative, ...]:
         """The alternatives that count for the word at a position."""
@@ -102,39 +113,46 @@ class QueryExpander:
 
     def expand(self, text: str) -> Expansion:
         """The expansion of a query's text; without words for one that has none."""
-        parts = self._parts(text)
+        parts, measures = self._parts(text)
         words, found = tuple(parts), list[Alternative]()
         replaced: set[int] = set()
         for span, alternatives in self._synonyms(words):
             found += alternatives
             if self._thesaurus.replaces(words[span.start : span.stop]):
                 replaced |= set(span)
-            elif len(span) > 1 and words[span.start] in DENIALS:  # "sin cable" is no cable
+            elif len(span) > 1 and self._is_one_thing(words[span.start : span.stop], alternatives):
                 replaced |= set(span)
                 whole = self._phrase(words[span.start : span.stop])
                 found += [Alternative(span, whole, 1.0)] if whole else []
-        for at, (word, measure) in enumerate(parts.items()):
+        for at, word in enumerate(words):
             if at not in replaced:
+                measure = measures.get(word)
                 found += self._spelled(word, at) if measure is None else self._measured(measure, at)
         found += [each for each in self._joined(words) if replaced.isdisjoint(each.words)]
         held = {at for each in found for at in each.words if self._is_held(each.phrase)}
         for at in set(range(len(words))) - held:
             if not self._thesaurus.knows(words[at]):
                 found += self._corrected(words[at], at)
-        return Expansion(words, tuple(distinct(found)))
+        return Expansion(words, tuple(distinct(found)), tuple(parts.values()))
 
-    def _parts(self, text: str) -> dict[str, Measure | None]:
-        """The words of a text that count, ``MAX_WORDS`` at most. A measure is one word, with blanks between its
-        terms."""
+    def _parts(self, text: str) -> tuple[dict[str, float], dict[str, Measure]]:
+        """The words of a text that count, ``MAX_WORDS`` at most, with what each counts, and the measures among them,
+        each of which is one word, with blanks between its terms."""
         found = without_size_words(measured(analyse(text)))
         meant = [part for part in found if part not in self._dictionary.language.stop_words] or found
-        parts: dict[str, Measure | None] = {}
+        weights: dict[str, float] = {}
         for part in meant:
-            if isinstance(part, Measure):
-                parts[str(part)] = part
-            else:
-                parts |= dict.fromkeys(self._apart(part))
-        return dict(list(parts.items())[:MAX_WORDS])
+            apart = (str(part),) if isinstance(part, Measure) else self._apart(part)
+            of_parts = (MODIFIER_SHARE, 1 - MODIFIER_SHARE) if len(apart) > 1 else (1.0,)
+            for word, weight in zip(apart, of_parts, strict=True):
+                weights[word] = max(weight, weights.get(word, 0.0))
+        kept = dict(list(weights.items())[:MAX_WORDS])
+        return kept, {str(part): part for part in meant if isinstance(part, Measure)}
+
+    def _is_one_thing(self, words: Sequence[str], alternatives: Sequence[Alternative]) -> bool:
+        """Whether words mean one thing only together: ``sin cable`` is no cable, and, where the catalog has the thing
+        by any name, ``sous-vêtements`` is nothing that has "sous"."""
+        return words[0] in DENIALS or (self._thesaurus.is_hyphenated(words) and bool(alternatives))
 
     def _apart(self, word: str) -> tuple[str, ...]:
         """A compound that the catalog lacks as the two words that it has instead; another word as it is."""
@@ -159,16 +177,40 @@ class QueryExpander:
             yield Alternative(here, (number,), NUMBER_WEIGHT)
         if not spellings:
             yield from (Alternative(here, each, BEGUN_WEIGHT) for each in self._dictionary.begun(word))
-        if kinds := tuple(set(self._dictionary.compounds(word)).difference(spellings, forms)):
+        if kinds := tuple(set(self._compounds(word)).difference(spellings, forms)):
             yield Alternative(here, (kinds,), KIND_WEIGHT)
         if for_it := self._dictionary.compounds_of(word):
             yield Alternative(here, (for_it,), PURPOSE_WEIGHT)
-        if not (spellings or forms or kinds) and (apart := self._dictionary.parts(word)):
-            tail = (*self._dictionary.forms(apart[1]), *self._dictionary.compounds(apart[1]))
-            yield Alternative(here, (tuple(dict.fromkeys(tail)),), TAIL_WEIGHT)
+        yield from self._of_tail(word, here, is_lacked=not (spellings or forms or kinds))
         if len(word) == 1 and HAS_CJK.match(word):
             parts = tuple(self._dictionary.containing(word))
             yield from [Alternative(here, (parts,), SCRIPT_PART_WEIGHT)] if parts else []
+
+    def _compounds(self, word: str) -> tuple[int, ...]:
+        """The compounds that end with a word, whole if it is listed with its "er": no ``Gestell`` is a ``Teller``."""
+        found, end = self._dictionary.compounds(word), without_accents(word)
+        if self._dictionary.language.code != "de" or not end.endswith("er") or not self._thesaurus.names(word):
+            return found
+        return tuple(term for term in found if end in without_accents(self._dictionary.terms[term])[-len(end) - 2 :])
+
+    def _of_tail(self, word: str, here: range, *, is_lacked: bool) -> Iterator[Alternative]:
+        """What a compound's last part stands for: by another name for it behind the same first part, ``Nudelrolle`` for
+        ``Nudelholz``; and, for one that the catalog lacks, things of that kind."""
+        if not self._dictionary.language.compound_links or not word.isalpha():
+            return
+        at = self._thesaurus.tail_at(word)
+        names = [each for each in (self._thesaurus.synonyms([word[at:]]) if at else ()) if len(each.words) == 1]
+        for each in names:
+            if ids := self._dictionary.forms(word[:at] + each.words[0]):
+                yield Alternative(here, (ids,), each.weight)
+        parts = None if self._thesaurus.knows(word) else self._dictionary.parts(word)
+        tail = parts[1] if parts else word[at:] if at else ""
+        if not (is_lacked and tail) or ANY_KIND.fullmatch(tail):
+            return
+        of_kind = [(tail, TAIL_WEIGHT), *((each.words[0], TAIL_WEIGHT * each.weight) for each in names)]
+        for name, weight in of_kind:
+            if ids := (*self._dictionary.forms(name), *self._compounds(name)):
+                yield Alternative(here, (tuple(dict.fromkeys(ids)),), weight)
 
     def _diminutives(self, word: str) -> tuple[int, ...]:
         """The terms for a small or a larger one of what a word names; none for a diminutive that is a name of its own:
@@ -241,12 +283,12 @@ class QueryExpander:
                 tuple(dict.fromkeys((*self._dictionary.forms(word), *ids)))
                 for word, ids in zip(words, found, strict=True)
             ]
-            found[-1] = tuple(dict.fromkeys((*found[-1], *self._dictionary.compounds(words[-1]))))
+            found[-1] = tuple(dict.fromkeys((*found[-1], *self._compounds(words[-1]))))
         return tuple(found) if all(found) else None
 
     def corrections(self, text: str) -> dict[str, str]:
         """The catalog's word for each word of a text that it lacks and that only one of its words is close to."""
-        words = self._parts(text) if any(map(self._is_lacked, analyse(text))) else {}
+        words = self._parts(text)[0] if any(map(self._is_lacked, analyse(text))) else {}
         expanded = self.expand(text) if any(map(self._is_lacked, words)) else Expansion((), ())
         found: dict[str, str] = {}
         for at, word in enumerate(expanded.words):
@@ -260,7 +302,7 @@ class QueryExpander:
     def _is_lacked(self, word: str) -> bool:
         """Whether no item has a word, in any form, and it may be a typing error."""
         is_word = word.isalpha() and len(word) >= ONE_TYPO_LETTERS and not HAS_CJK.search(word)
-        return is_word and not any(map(self._n_holding, self._dictionary.forms(word)))
+        return is_word and word not in BOUNDING and not any(map(self._n_holding, self._dictionary.forms(word)))
 
     def _corrected(self, word: str, at: int) -> list[Alternative]:
         """The catalog's words that may be meant by one that it lacks."""

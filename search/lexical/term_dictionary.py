@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -201,9 +202,11 @@ class TermDictionary:
         return self._with_key(self.language.keys([word])[0])
 
     def forms(self, word: str) -> tuple[int, ...]:
-        """The terms that have the word's stem: ``printed`` for ``print``."""
+        """The terms that have the word's stem, or are its plural: ``printed`` for ``print``."""
         stem = self._stem(word)
-        return self._by_stem.get(stem, ()) + self._with_key(stem)
+        found = self._by_stem.get(stem, ()) + self._with_key(stem)
+        inflected = (self._with_key(each) for each in self.language.inflections(word))
+        return tuple(dict.fromkeys(chain(found, *inflected)))
 
     def compounds(self, word: str) -> tuple[int, ...]:
         """The terms that end with the word, in a language that writes compounds as one word: ``stehlampe`` for
@@ -229,11 +232,14 @@ class TermDictionary:
         ``schuhe``; the first is empty where the catalog has only the last. None for a word that is no such compound."""
         if not self.language.compound_links or not word.isalpha():
             return None
-        tails = [at for at in range(LEAST_MODIFIER, len(word) - LEAST_HEAD + 1) if self._is_known(word[at:])]
+        starts = range(LEAST_MODIFIER, len(word) - LEAST_HEAD + 1)
+        tails = [at for at in starts if word[at:] not in self.language.stop_words and self._is_known(word[at:])]
         for at in tails:
             for link in self.language.compound_links:
                 first = word[: at - len(link)]
-                if word[:at].endswith(link) and len(first) >= LEAST_MODIFIER and self.forms(first):
+                if not word[:at].endswith(link) or first in self.language.stop_words:
+                    continue
+                if len(first) >= LEAST_MODIFIER and self.forms(first):
                     return first, word[at:]
         longest = next((word[at:] for at in tails if len(word) - at > LEAST_HEAD), None)
         return None if longest is None else ("", longest)

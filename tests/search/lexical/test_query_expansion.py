@@ -20,6 +20,8 @@ GERMAN = "Das ist eines der besten Dinge in unserem Laden und wurde mit Liebe f�
 PORTUGUESE = "Esta é uma das melhores coisas da nossa loja e foi feita com amor para você e a sua família"
 ITALIAN = "Questa è una delle cose migliori del nostro negozio, fatta con amore per voi e la vostra famiglia"
 SPANISH = "Esta es una de las mejores cosas de nuestra tienda y fue hecha con amor para usted y su familia"
+DUTCH = "Dit is een van de beste dingen in onze winkel en het is met liefde gemaakt voor u en uw gezin"
+SWEDISH = "Detta är en av de bästa sakerna i vår butik och den gjordes med kärlek till dig och din familj"
 FRENCH = "C'est l'une des meilleures choses de notre boutique, faite avec amour pour vous et votre famille"
 
 
@@ -294,8 +296,65 @@ def test_a_compound_that_the_catalog_lacks_is_found_by_its_parts(shop: Shop) -> 
     assert set(found(index, "Drehstuhl")) == {1, 2}
 
 
-DUTCH = "Dit is een van de beste dingen in onze winkel en het is met liefde gemaakt voor u en uw gezin"
-SWEDISH = "Detta är en av de bästa sakerna i vår butik och den gjordes med kärlek till dig och din familj"
+def test_the_last_part_of_a_compound_may_have_another_name(shop: Shop) -> None:
+    index = shop("Gartenleuchte Solar", "Garten Lampe", "Topfhandschuhe grau", "Kaffeemaschine", text=GERMAN)
+    assert found(index, "Gartenlampe") == [1, 0]
+    assert found(index, "Grillhandschuhe") == [2], "one of the kind, though it stands nowhere by itself"
+    assert found(index, "Waschmaschine") == [], "every other thing is a machine"
+
+
+def test_the_parts_of_a_compound_count_one_word(shop: Shop) -> None:
+    index = shop("Spargeltopf mit Korb", "Kocher, Gas, auch Herd", "Messer", text=GERMAN)
+    assert found(index, "Spargeltopf für Gasherd") == [0, 1]
+    index = shop("Gemüse Saatgut", "Reibe fein", text=GERMAN)
+    assert found(index, "Gemüsereibe") == [1, 0], "the last part counts more"
+
+
+def test_words_written_apart_are_looked_up_as_one(shop: Shop) -> None:
+    index = shop("Eieruhr magnetisch", "Brotdose Edelstahl", "Brot Backautomat, Box", text=GERMAN)
+    assert found(index, "küchen timer") == [0]
+    assert found(index, "brot box")[0] == 2
+    assert set(found(index, "brotbox")) == {1, 2}
+
+
+def test_a_preposition_is_no_part_of_a_compound(shop: Shop) -> None:
+    assert found(shop("Haken, zum Hängen vor der Tür", text=GERMAN), "Vorhänge") == []
+
+
+def test_a_name_in_er_keeps_it_in_compounds(shop: Shop) -> None:
+    assert found(shop("Abtropfgestell", "Muffinform pastell", "Dessertteller", text=GERMAN), "Teller") == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "query"),
+    [
+        (FRENCH, "Lot de 3 boxers", "boxer"),
+        (FRENCH, "Robe bleue et pantalons blancs", "bleus blanche"),
+        (FRENCH, "Veste légère", "léger"),
+        (ITALIAN, "Cassettiera bassa", "cassettiere"),
+        (ITALIAN, "Cucchiai in legno", "cucchiaio"),
+        (PORTUGUESE, "Aventais e botões azuis", "avental azul botão"),
+        (SPANISH, "Collares de plata", "collar"),
+        (DUTCH, "Glazen borden", "bord"),
+    ],
+)
+def test_numbers_and_genders_that_stems_part(shop: Shop, text: str, title: str, query: str) -> None:
+    assert found(shop(title, "Zzz", text=text), query) == [0]
+
+
+def test_what_is_written_with_a_hyphen_is_one_thing_where_the_shop_has_it(shop: Shop) -> None:
+    index = shop("Boxer homme", "Veste à porter sous un manteau", "Vêtements de pluie", text=FRENCH)
+    assert found(index, "sous-vêtements") == [0]
+    assert set(found(shop("Veste à porter sous un manteau", text=FRENCH), "sous-vêtements")) == {0}
+
+
+def test_a_number_in_a_name_may_be_in_letters(shop: Shop) -> None:
+    assert found(shop("Bikini corail", "Maillot de sport", text=FRENCH), "maillot 2 pièces")[0] == 0
+
+
+def test_words_that_bound_something_are_no_typing_errors(shop: Shop) -> None:
+    index = shop("Pyjama bébé 6 mois", "Jean", text=FRENCH)
+    assert index.corrections("jean moins de 60 euros") == {}
 
 
 @pytest.mark.parametrize(

@@ -35,41 +35,41 @@ STOP_WORDS: Mapping[str, str] = MappingProxyType(
     {
         "en": "a an and at by for from in of on or the to with",
         "de": "am an auf aus bei das dem den der des die ein eine einem einen einer für im in mit oder und von vom zu "
-        "zum zur als auch so sehr ich mir mich suche brauche möchte will etwas bitte aber alle allem allen aller "
-        "alles bin bist da dass dein deine deinen dich dies diese diesem diesen dieser dieses dir doch du er es "
-        "eure gibt hab habe haben hat hatte hier hinter ihm ihn ihr ihre ihren immer ist jede jeden jeder kann "
-        "können könnte mal mein meine meinem meinen meiner muss müssen nach noch ob sein seine seinen selber "
-        "selbst sich sie sind soll sollen sollte uns unser unsere unserem unseren vor war was wenn wer werden wie "
-        "wir wird wo womit wollen würde benötige bekomme bekommt benutzen gern gerne glaube",
+        "zum zur als auch so sehr ich mir mich suche brauche möchte will etwas bitte aber alle allem allen "
+        "aller alles bin bist da dass dein deine deinen dich dies diese diesem diesen dieser dieses dir doch du "
+        "er es eure gibt hab habe haben hat hatte hier hinter ihm ihn ihr ihre ihren immer ist jede jeden jeder "
+        "kann können könnte mal mein meine meinem meinen meiner muss müssen nach noch ob sein seine seinen "
+        "selber selbst sich sie sind soll sollen sollte uns unser unsere unserem unseren vor war was wenn wer "
+        "werden wie wir wird wo womit wollen würde benötige bekomme bekommt benutzen gern gerne glaube",
         "es": "a al con de del el en la las lo los o para por que un una unas uno unos y e u mi mis su sus me muy se "
         "busco buscar quiero necesito algo como cual cuando donde ella ellos es esa ese eso esta este esto está "
         "están ha hay he le les nos nuestra nuestro pero porque puede puedo pueda quiere sea ser si son tengo "
         "tiene tu tus ya yo necesita",
-        "fr": "a au aux avec ce cette ces dans de des du en et il elle je la le les leur ma mes mon ou par pour que qui "
-        "se son sur très un une à cherche veux voudrais quelque chose ai aime car cet chez comme dont elles est "
-        "être eux faut ils lui mais moi n nos notre nous on ont où peut peux qu quand quel quelle sa ses si soit "
-        "sommes sont suis ta te tes toi ton tu vos votre vous besoin",
+        "fr": "a au aux avec ce cette ces dans de des du en et il elle je la le les leur ma mes mon ou par pour que "
+        "qui se son sur très un une à cherche veux voudrais quelque chose ai aime car cet chez comme dont elles "
+        "est être eux faut ils lui mais moi n nos notre nous on ont où peut peux qu quand quel quelle sa ses si "
+        "soit sommes sont suis ta te tes toi ton tu vos votre vous besoin",
         "it": "a ad agli ai al alla alle allo che ci col con da dagli dai dal dalla dalle dei degli del dell della "
         "delle dello di e ed gli i il in la le lo mi mia mio nei nel nella nelle o per più si su sui sul sulla "
-        "tra un una uno cerco cercare vorrei voglio serve qualcosa anche come cui dove è ha hanno ho io lei loro "
-        "lui ma mie miei noi perché può posso quando quella quello questa questo se sei sia sono sua sue suo suoi "
-        "tua tuo vi voi bisogno",
+        "tra un una uno cerco cercare vorrei voglio serve qualcosa anche come cui dove è ha hanno ho io lei "
+        "loro lui ma mie miei noi perché può posso quando quella quello questa questo se sei sia sono sua sue "
+        "suo suoi tua tuo vi voi bisogno",
         "nl": "aan als bij de die een en het ik in is mijn met of om op te van voor zeer iets zoek wil graag ben dan "
         "dat deze dit door er haar heb hebben heeft hij je jij kan kunnen maar mee mij moet moeten na naar nog "
         "ons onze toch uit uw wat we wel wij worden wordt zal ze zelf zich zij zijn zo zou",
-        "pt": "a ao aos as à às com como da das de do dos e em eu isso me meu minha na nas no nos num numa o os ou para "
-        "pra pro pela pelo por que se seu sua um uma uns umas procuro quero preciso algo ela elas ele eles essa "
-        "esse esta este foi há isto já lhe mas meus minhas muito nossa nosso nós pode porque quem ser seus são "
-        "suas te tem tenho ter vou você é",
-        "sv": "av att den det en ett för från i jag med min mitt och om på som till är vill ha söker något de du er han "
-        "har hon kan mina ni någon så vi",
+        "pt": "a ao aos as à às com como da das de do dos e em eu isso me meu minha na nas no nos num numa o os ou "
+        "para pra pro pela pelo por que se seu sua um uma uns umas procuro quero preciso algo ela elas ele eles "
+        "essa esse esta este foi há isto já lhe mas meus minhas muito nossa nosso nós pode porque quem ser seus "
+        "são suas te tem tenho ter vou você é",
+        "sv": "av att den det en ett för från i jag med min mitt och om på som till är vill ha söker något de du er "
+        "han har hon kan mina ni någon så vi",
         "da": "af at den det en et for fra i jeg med min mit og om på som til er vil have søger noget du han har hun "
         "jer kan mine så vi",
         "no": "av at den det en et for fra i jeg med min mitt og om på som til er vil ha søker noe du han har hun kan "
         "mine så vi",
         "pl": "a dla do i jak lub na o od oraz po pod przy się u w we z za ze mi mój moja coś szukam chcę potrzebuję "
-        "ale bo by być co czy go ich ja jaki jakiś jest jestem jego jej która które który ma mam mnie moje mu nas "
-        "nim on ona są ta tak te tego tej ten to tu ty że",
+        "ale bo by być co czy go ich ja jaki jakiś jest jestem jego jej która które który ma mam mnie moje mu "
+        "nas nim on ona są ta tak te tego tej ten to tu ty że",
     }
 )
 """Words that are never a requirement, by language; a query of nothing else keeps them."""
@@ -131,8 +131,8 @@ ENDINGS: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
 ``colliers``, ``avental`` and ``aventais``. Of the names of things that shops sell, it parts one in ten in French and in
 Italian and one in eight in Portuguese from their plurals."""
 
-LEAST_STEM = 3
-"""How many letters a word must have before such an ending."""
+LEAST_STEM, LEAST_INFLECTED = 3, 4
+"""How many letters a word must have before such an ending, and with it: ``ans`` is no ``anse``."""
 
 LEAST_CERTAIN = 0.6
 """The least mean probability of the catalog's language; below it the text is too short, or mixed, and none is used."""
@@ -208,7 +208,7 @@ class Language:
     def inflections(self, word: str) -> list[str]:
         """The key of a word with the endings of its other number and genders; of letters alone."""
         key = self.keys([word])[0]
-        groups = ENDINGS.get(self.code, ()) if key.isalpha() else ()
+        groups = ENDINGS.get(self.code, ()) if key.isalpha() and len(key) >= LEAST_INFLECTED else ()
         found = dict.fromkeys(
             key.removesuffix(ending) + other
             for group in groups

@@ -159,6 +159,8 @@ class QueryExpander:
         if self._dictionary.forms(word) or self._dictionary.close_to(word):
             return (word,)
         parts = self._dictionary.parts(word)
+        if parts and ANY_KIND.fullmatch(parts[1]) and self._thesaurus.knows(word):
+            return (word,)
         return parts if parts and all(parts) else (word,)
 
     def _spelled(self, word: str, at: int) -> Iterator[Alternative]:

@@ -60,7 +60,10 @@ def test_what_ships_for_english() -> None:
     ("language", "words", "synonym", "weight"),
     [
         ("de", "handys", "smartphone", SHOP_WORD_WEIGHT),
+        ("de", "pürierstab", "stabmixer", SHOP_WORD_WEIGHT),
+        ("de", "bohnen mahlen", "kaffeemühle", NARROWER_SHOP_WORD_WEIGHT),
         ("es", "zapatillas casa", "pantuflas", SHOP_WORD_WEIGHT),
+        ("fr", "détartrer", "détartrant", NARROWER_SHOP_WORD_WEIGHT),
         ("fr", "canapés", "divan", SHOP_WORD_WEIGHT),
         ("it", "scarpe ginnastica", "sneakers", SHOP_WORD_WEIGHT),
         ("it", "giacche", "blazer", NARROWER_SHOP_WORD_WEIGHT),

@@ -310,7 +310,7 @@ def test_the_parts_of_a_compound_count_one_word(shop: Shop) -> None:
     assert found(index, "Gemüsereibe") == [1, 0], "the last part counts more"
 
 
-def test_words_written_apart_are_looked_up_as_one(shop: Shop) -> None:
+def test_words_written_apart_have_the_synonyms_of_one(shop: Shop) -> None:
     index = shop("Eieruhr magnetisch", "Brotdose Edelstahl", "Brot Backautomat, Box", text=GERMAN)
     assert found(index, "küchen timer") == [0]
     assert found(index, "brot box")[0] == 2

@@ -207,6 +207,14 @@ class QueryMatches:
             array[there] = values
         return LexicalMatches(item_ids, *filled)
 
+    def has_whole(self) -> bool:
+        """Whether some item holds every word of the query in some way."""
+        first, *others = sorted(self._scores, key=lambda word: len(word.rows))
+        rows = first.rows
+        for word in others:
+            rows = rows[word.at(rows)[1] > 0]
+        return len(rows) > 0
+
     def held_words(self, item_id: int) -> tuple[bool, ...]:
         """Whether one item holds each of the query's words, in whatever form; in the order of ``words``."""
         row = self._postings.rows_of(np.array([item_id]))

@@ -155,6 +155,13 @@ class LexicalIndex:
             return not len(QueryMatches(state.expand(head), state.postings).best(1))
         return not len(titled_rows(at, expansion, state).heads)
 
+    def lacks_compound(self, name: str) -> bool:
+        """Whether a name of several words is a known one, as a whole, and no item holds all its words in any way."""
+        state = self._state
+        expansion = state.expand(name)
+        is_known = len(expansion.words) > 1 and bool(state.thesaurus.synonyms(expansion.words))
+        return is_known and not QueryMatches(expansion, state.postings).has_whole()
+
     def rewordings(self, text: str) -> tuple[str, ...]:
         """What else a text may be called, by the synonyms of this catalog, ``MAX_REWORDINGS`` at most."""
         found = self._state.thesaurus.rewordings(analyse(text))

@@ -76,15 +76,16 @@ def are_unsaid(features: CalibrationFeatures) -> bool:
     return not (features[Signal.SOME_WORDS].any() or features[Signal.FIELDS].any() or not has_no_image.all())
 
 
-def is_unnamed(parsed: ParsedQuery, lexical: LexicalIndex) -> bool:
-    """Whether a query's text is no more than the name of a thing that no item is called. What is a value of a field is
-    there, whatever titles say."""
+def unnamed(parsed: ParsedQuery, lexical: LexicalIndex) -> float:
+    """How far a query's text is no more than the name of a thing that no item is called, 0 to 2: 1 if no title has its
+    head, and 1 if it is a known name of several words that no item holds all of. What is a value of a field is there,
+    whatever titles say."""
     words = tokenize(spelled_out(parsed.query.text))
     if not 0 < len(words) <= MAX_NAME_WORDS or any(word.role is not TokenRole.PLAIN for word in words):
-        return False
+        return 0.0
     head = lexical.head(parsed.text)
     is_value = any(head in analyse(each.words) for each in parsed.of_text if not each.is_free)
-    return not is_value and lexical.lacks(parsed.text)
+    return 0.0 if is_value else float(lexical.lacks(parsed.text)) + float(lexical.lacks_compound(parsed.text))
 
 
 def page_signals(

@@ -14,7 +14,7 @@ from vitrina.search.index.replica import IndexReplica
 from vitrina.search.retrieval.browsing import browsed_page
 from vitrina.search.retrieval.catalog_scores import catalog_scores
 from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, NO_ITEMS, Flags, assured, certain_items, lifted
-from vitrina.search.retrieval.features import are_unsaid, calibration_features, is_unnamed, page_signals
+from vitrina.search.retrieval.features import are_unsaid, calibration_features, page_signals, unnamed
 from vitrina.search.retrieval.fusion import PartWeights, Scores
 from vitrina.search.retrieval.twins import Collapsed, collapsed
 from vitrina.search.retrieval.variants import VariantFit, variant_page
@@ -263,7 +263,7 @@ class Retriever:
                 first = order[:NO_MATCH_DEPTH]
                 page = page_signals(features, first, in_catalog.words.matches, pool[first])
                 page |= self._names_shared(parsed, pool[first])
-                page[PageSignal.UNNAMED] = float(is_unnamed(parsed, self._replica.lexical))
+                page[PageSignal.UNNAMED] = unnamed(parsed, self._replica.lexical)
         return RankedCandidates(
             kind=parsed.kind,
             item_ids=pool,

@@ -86,7 +86,7 @@ class PageSignal(StrEnum):
     """How far the query and the best such hit are close to the same names."""
     UNNAMED = "no title is called so"
     """1 for the bare name of a thing that no title has as what an item is: a shop of telescopes and printer paper sells
-    no printer."""
+    no printer. 1 more for a known name of several words that no item holds whole: sewing machine."""
 
 
 PAGE_AGAINST = frozenset({PageSignal.LENGTH, PageSignal.NAMES, PageSignal.UNNAMED})

@@ -134,6 +134,20 @@ def test_what_no_title_is_called(index: LexicalIndex, name: str, is_lacked: bool
 
 
 @pytest.mark.parametrize(
+    ("name", "is_lacked"),
+    [
+        ("phone charger", True),  # a known name
+        ("phone shirt", False),  # not known
+        ("gadget bag", False),
+        ("rucksack", False),
+        ("notebook computer", False),  # a laptop
+    ],
+)
+def test_known_names_that_no_item_holds_all_of(index: LexicalIndex, name: str, is_lacked: bool) -> None:
+    assert index.lacks_compound(name) is is_lacked
+
+
+@pytest.mark.parametrize(
     ("language", "name", "is_lacked"),
     [
         ("it", "profumo donna", True),
@@ -156,7 +170,8 @@ def test_what_no_item_has_where_heads_come_first(
 @pytest.mark.parametrize(
     ("query", "is_lacked"),
     [
-        ("washing machine", 1.0),
+        ("washing machine", 2.0),  # a known name, and nothing is called a machine
+        ("leather sofa", 1.0),
         ("a washing machine", 0.0),  # says more than a name
         ("washing machine without spinning", 0.0),
         ("gaming things", 0.0),  # the shop says so itself

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import tomllib
 import unicodedata
@@ -113,9 +114,23 @@ def is_net_price(name: str) -> bool:
     return gross != name and is_named_as("price", gross)
 
 
+def latest_first(columns: Sequence[str]) -> Sequence[str]:
+    """Columns of which the first has a year in its name, that of the latest year and month first which has begun."""
+    today = datetime.date.today()
+
+    def months(column: str) -> int:
+        month, year = max(_DATED.findall(column.lower()), key=lambda each: each[1], default=("", "0"))
+        return 12 * int(year) + (1 + _MONTHS.index(month) if month else 1)
+
+    begun = [column for column in columns if months(column) <= 12 * today.year + today.month]
+    return sorted(begun, key=months, reverse=True) if columns and months(columns[0]) > 1 and begun else columns
+
+
 def images_like(main: str | None) -> re.Pattern[str]:
-    """The names of further images: well-known ones, and that of the main one with a number, as ``resim1``."""
-    numbered = rf"|{re.escape(main.rstrip('0123456789_'))}_?\d+" if main else ""
+    """The names of further images: well-known ones, and that of the main one with a number or a word
+    for further ones, as ``resim1`` and ``zdjecie_dodatkowe_2``."""
+    name = re.escape(main.rstrip("0123456789_")) if main else ""
+    numbered = rf"|{name}_?\d+|{name}_(?:{_FURTHER})(?:_?\d+)?|(?:{_FURTHER})_{name}(?:_?\d+)?" if main else ""
     return re.compile(_MORE_IMAGES + numbered)
 
 
@@ -143,6 +158,12 @@ _MORE_IMAGES = (
     r"|foto|imagen|image_url|picture_url)(?:_(?:url|link|path|src|file|location))?(?:s?_?\d+|s)(?:_url)?"
     r"|(?:product_)?(?:additional|secondary|alternate|other|variant|more|extra)_?(?:image|picture|photo)(?:_?(?:url|link|path|src))?s?"
     r"|(?:image|picture|photo)s?_?(?:additional|alternative|other|extra)s?(?:_?\d+)?(?:_url)?|(?:imgurl|image)_alternative|weitere_bilder|embedded_image|media_gallery(?:_entries)?|(?:product_|image_)?gallery(?:_image_?(?:url|link)?s?|_urls?)?"
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DATED = re.compile(rf"(?:({'|'.join(_MONTHS)})[a-z]*\W?_?)?(?<!\d)(20[1-9]\d)(?!\d)")
+_FURTHER = (
+    r"additional|extra|more|zusatz\w*|weitere|supplementaires?|secondaires?|adicional(?:es)?|adicionais|aggiuntiv[aeio]"
+    r"|dodatkowe|doplnkov[ey]|dalsi|ek|дополнительн\w+|додатков\w+"
 )
 _NET = re.compile(r"_?(?<![^_])(?:netto|net|neta?o?|nett[aie]|liquido|ht)(?![^_])")
 _BRACKETED = re.compile(r"\s*[(\[（【].*?[)\]）】]")

@@ -15,6 +15,7 @@ from vitrina.indexer.sources.column_names import (
     images_like,
     is_named_as,
     is_net_price,
+    latest_first,
     n_known_names,
     name_table,
     names_without_brackets,
@@ -244,7 +245,7 @@ class _Names:
         free = [column for column in known if column not in self._ignored and column not in reserved]
         found = [column for column in (*own, *free) if column not in taken]
         if not found and name != "url":  # those are told by their values
-            found = list(self._by_words(name, {*taken, *late}))[:1]
+            found = [*latest_first([*self._by_words(name, {*taken, *late})])][:1]
         late = [column for column in late if column not in taken and column not in self._ignored]
         if name == "price" and not (found or late):
             late = [each for own, each in self._ordered() if each not in taken and is_net_price(own)][:1]

@@ -73,7 +73,7 @@ _N_PEEKED_EVENTS = 200_000
 class JsonDocumentTable:
     """A JSON document whose products are at ``prefix``, as ijson spells it: ``products.item``; if it ``is_keyed``, in
     an object under their keys; with ``within``, in lists of this name in the sections there, whose names are their
-    products' categories."""
+    products' categories. The document's ``currency`` is that of products which name none."""
 
     path: Path
     prefix: str
@@ -83,6 +83,7 @@ class JsonDocumentTable:
     notes: tuple[str, ...] = ()
     is_keyed: bool = False
     within: str = ""
+    currency: str = ""
 
     @property
     def format(self) -> str:
@@ -97,6 +98,8 @@ class JsonDocumentTable:
                 for value in self._values(file):
                     for cells in _products(value, reader):
                         number += 1
+                        if self.currency and isinstance(cells, dict) and not _OF_MONEY.intersection(cells):
+                            cells = {**cells, "currency": self.currency}
                         yield _row(f"{self.path.name}#{number}", cells)
         except (ijson.JSONError, RecursionError, OverflowError) as error:
             reason = f"The JSON is broken after product {number:,}: {' '.join(str(error).split())[:200]}."
@@ -215,7 +218,8 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
         )
     if prefix in ("data.item", "items.item") and (linked := open_linked(path, encoding)) is not None:
         return linked
-    table = JsonDocumentTable(path, prefix, encoding, notes=encoding.notes)
+    currency = _currency_beside(path, encoding) if start.startswith("{") and prefix else ""
+    table = JsonDocumentTable(path, prefix, encoding, notes=encoding.notes, currency=currency)
     columns = union_of_columns(table.rows())
     known = {folded(column) for column in columns}
     is_section = _OF_PRODUCT.isdisjoint(known) or _SOLD.isdisjoint(known)
@@ -230,6 +234,24 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
             f"{path.name} holds no products that can be read.", remedy="Give an array of JSON objects, or one a line."
         )
     return replace(table, columns=columns)
+
+
+_OF_MONEY = frozenset(
+    {"currency", "currencyCode", "currency_code", "currencyId", "priceCurrency", "price_currency", "moneda", "moeda"}
+)
+
+
+def _currency_beside(path: Path, encoding: TextEncoding) -> str:
+    """The ISO 4217 code that a document has beside its list of products; empty if there is none."""
+    try:
+        with open_text(path, encoding) as file:
+            events = ijson.parse(_Bytes(file), use_float=True)
+            for _, (prefix, event, value) in zip(range(_N_PEEKED_EVENTS), events, strict=False):
+                if event == "string" and prefix in _OF_MONEY and re.fullmatch("[A-Z]{3}", value):
+                    return str(value)
+    except (ijson.JSONError, RecursionError):
+        pass  # reported where the products end
+    return ""
 
 
 _CATEGORIES = frozenset({"category", "categories", "categoria", "categoría", "categorie", "catégorie", "kategorie"})

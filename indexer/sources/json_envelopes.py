@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 Cells = dict[str, object]
@@ -40,7 +41,7 @@ def plain_cells(cells: Cells, text: str | None = None) -> Cells:
     known, tells whether to look inside."""
     if text is None or any(sign in text for sign in _INSIDE):
         cells = {key: _plain(cell) if isinstance(cell, (dict, list)) else cell for key, cell in cells.items()}
-    cells = _with_values(opened(cells))
+    cells = _with_translations(_with_values(opened(cells)))
     if _are_typed(cells):
         cells = {key: _untyped(cell) for key, cell in cells.items()}
     master = cells.get("masterVariant")
@@ -128,6 +129,36 @@ def _with_values(cells: Cells) -> Cells:
         english = (value for value in values if str(value.get("locale", "")).startswith("en"))
         own[name] = next(english, values[0])["data"]
     return own
+
+
+_LANGUAGE = re.compile(r"[a-z]{2}(?:[_-][A-Za-z]{2})?")
+_TRANSLATIONS = ("translations", "i18n", "locales", "localizations")
+_TOLD = ("locale", "lang", "language", "languageCode", "language_code", "locale_code")
+
+
+def _with_translations(cells: Cells) -> Cells:
+    """The cells with those among them that stand under their languages, ``{"translations": {"en": {"name": "Tee"}}}``,
+    or say which they are in: in English, or else the first, under their own names, and in others as ``name_fr``."""
+    name = next((name for name in _TRANSLATIONS if isinstance(cells.get(name), (dict, list))), "")
+    held = cells.get(name)
+    if isinstance(held, list):
+        told = ((next((str(each[key]) for key in _TOLD if key in each), ""), each) for each in held if _is_object(each))
+        held = {language: {key: value for key, value in each.items() if key not in _TOLD} for language, each in told}
+    if not isinstance(held, dict) or not held or not all(map(_LANGUAGE.fullmatch, held)):
+        return cells
+    if not all(isinstance(each, dict) for each in held.values()):
+        return cells
+    chosen = next((language for language in held if language.startswith("en")), next(iter(held)))
+    own = {key: cell for key, cell in cells.items() if key != name}
+    for language, inner in held.items():
+        for key, value in inner.items():
+            if key not in _KEYS:
+                own.setdefault(key if language == chosen else f"{key}_{language.replace('-', '_').lower()}", value)
+    return own
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
 
 
 def _in_one_language(values: list[object]) -> list[object]:

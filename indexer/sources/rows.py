@@ -101,6 +101,8 @@ class _RowReader:
         title = _BLANKS.sub(" ", self._text("title", MAX_TITLE_CHARS)).strip(" ")
         description = self._text("description", MAX_DESCRIPTION_CHARS)
         attributes = self._attributes()
+        if isinstance(held := self._field("description"), Mapping) and not description:
+            self._add_attributes(attributes, self._used["description"], "", held)
         price_cents, currency = self._price()
         if (sale := self._sale_price(price_cents, currency)) is not None:
             if price_cents is not None:
@@ -344,6 +346,8 @@ def _read_text(field: str, cell: object) -> str:
         key = next((key for key in (*_ENGLISH, *cell) if _is_text_of(cell, key)), None)
         if key is not None:
             return _read_text(field, cell[key])
+        if field == "description":
+            return ""  # whose keys and values are attributes
         raise InputError(
             f"{field} is a nested object with {', '.join(map(str, list(cell)[:10]))}.",
             remedy=f"Map one of its keys, as in: --map {field}={field}.{next(iter(cell))}",

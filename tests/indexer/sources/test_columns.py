@@ -528,3 +528,37 @@ def test_what_a_supplier_asks_is_neither_price_nor_attribute(tmp_path: Path) -> 
 def test_a_currency_under_its_abbreviation(tmp_path: Path) -> None:
     item = only(write(tmp_path, "a.csv", 'stockCode,label,Fiyat,currencyAbbr\nK1,Kravat,"477,25",TL\n')).item
     assert (item.title, item.price_cents, item.currency) == ("Kravat", 47_725, "TRY")
+
+
+@pytest.mark.parametrize(
+    ("header", "price"),
+    [
+        ("sku;name;Preis 2024;Preis 2025", "Preis 2025"),
+        ("sku;name;Preis 2025;Preis 2024", "Preis 2025"),
+        ("sku;name;Preis 2025;Preis 2090", "Preis 2025"),  # which does not hold yet
+        ("sku;name;MRP_JAN2026;MRP_JUL2026", "MRP_JUL2026"),
+        ("sku;name;Preis Laden;Preis 2025", "Preis Laden"),
+        ("sku;name;Prix Pro;Prix Boutique", "Prix Boutique"),
+    ],
+)
+def test_of_prices_of_several_years_the_latest_counts(tmp_path: Path, header: str, price: str) -> None:
+    path = write(tmp_path, "a.csv", f"{header}\n1;Hammer;10,00;11,00\n2;Zange;12,00;13,00\n")
+    assert open_source(str(path)).fields["price"] == price
+
+
+def test_what_resellers_pay_is_no_attribute(tmp_path: Path) -> None:
+    table = "sku,nom,Prix Pro,Prix Boutique,precio_mayorista\n1,Carnet,2.95,5.90,2.50\n"
+    item = only(write(tmp_path, "a.csv", table)).item
+    assert (item.price_cents, item.attributes) == (590, {})
+
+
+def test_the_name_of_a_product_is_its_title_and_not_its_line(tmp_path: Path) -> None:
+    item = only(write(tmp_path, "a.csv", "SKU;Produkt;Nazwa\n1;Perla;Perla - noga stołu\n")).item
+    assert (item.title, item.attributes) == ("Perla - noga stołu", {"produkt": "Perla"})
+
+
+def test_further_images_by_words_of_other_languages(tmp_path: Path) -> None:
+    table = "kod,nazwa,zdjecie,zdjecie_dodatkowe_1,zdjecie_dodatkowe_2\n1,Lampa,a.jpg,b.jpg,c.jpg\n"
+    assert open_source(str(write(tmp_path, "a.csv", table))).fields["image"] == (
+        "zdjecie,zdjecie_dodatkowe_1,zdjecie_dodatkowe_2"
+    )

@@ -324,3 +324,24 @@ def test_products_by_their_keys_in_another_language(tmp_path: Path) -> None:
     products = {"a1B2": {"titulo": "Taza", "precio": 9.5}, "c3D4": {"titulo": "Plato", "precio": 4}}
     cup, _ = read(write(tmp_path, "firestore.json", json.dumps(products)))[0]
     assert [cup.item.sku, cup.item.title, cup.item.price_cents] == ["a1B2", "Taza", 950]
+
+
+def test_translations_by_language(tmp_path: Path) -> None:
+    in_objects = {"id": "a", "price": "4,50", "translations": {"fr": {"name": "Coussin"}, "en": {"name": "Pillow"}}}
+    in_lists = {"id": "b", "translations": [{"locale": "it_IT", "name": "Cuscino"}, {"locale": "de", "name": "Kissen"}]}
+    one, two = (record.item for record in read(write(tmp_path, "a.json", json.dumps([in_objects, in_lists])))[0])
+    assert (one.title, one.attributes) == ("Pillow", {"name_fr": "Coussin"})
+    assert (two.title, two.attributes) == ("Cuscino", {"name_de": "Kissen"})
+
+
+def test_a_currency_beside_the_products(tmp_path: Path) -> None:
+    products = [{"id": "a", "name": "Cup", "price": 5}, {"id": "b", "name": "Jug", "price": 7, "currency": "USD"}]
+    path = write(tmp_path, "a.json", json.dumps({"version": 1, "currency": "EGP", "products": products}, indent=1))
+    assert [record.item.currency for record in read(path)[0]] == ["EGP", "USD"]
+
+
+def test_a_description_of_names_and_values_is_attributes(tmp_path: Path) -> None:
+    products = [{"id": 1, "name": "Logs", "description": {"kind": "Pine", "length": "18 feet"}}]
+    record = only(write(tmp_path, "a.json", json.dumps(products)))
+    assert (record.item.description, record.item.attributes) == ("", {"kind": "Pine", "length": "18 feet"})
+    assert record.problems == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, takewhile, zip_longest
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
@@ -14,7 +14,7 @@ from vitrina.search.analysis.measure_spellings import Numbers, spellings
 from vitrina.search.analysis.measures import NUMBER_WORDS, SIZES, SPELLED_NUMBERS, Measure, measured
 from vitrina.search.analysis.spelling import stem
 from vitrina.search.analysis.synonyms import Thesaurus
-from vitrina.search.lexical.term_dictionary import ONE_TYPO_LETTERS, NumberTerms, Phrase, TermDictionary
+from vitrina.search.lexical.term_dictionary import ONE_TYPO_LETTERS, NumberTerms, Phrase, TermDictionary, most_typos
 
 MAX_WORDS = 32
 
@@ -56,6 +56,9 @@ CORRECTED_WEIGHT = 0.6
 
 SCRIPT_PART_WEIGHT = 0.5
 """A pair of Chinese, Japanese or Korean letters for the one letter that was asked for."""
+
+MEANT_WEIGHT = 0.8
+"""What counts of a synonym of a word with a typing error: ``hi vis`` for ``high visibilty``."""
 
 DIFFERING_WEIGHT = 0.75
 """What counts of a synonym of a phrase where an item holds only its words that the phrase has not: ``leash`` of ``dog
@@ -111,8 +114,9 @@ class QueryExpander:
         self._thesaurus = thesaurus
         self._n_holding = n_holding
 
-    def expand(self, text: str) -> Expansion:
-        """The expansion of a query's text; without words for one that has none."""
+    def expand(self, text: str, *, as_meant: bool = True) -> Expansion:
+        """The expansion of a query's text; without words for one that has none. With ``as_meant`` false words that are
+        misspelled have no synonyms."""
         parts, measures = self._parts(text)
         words, found = tuple(parts), list[Alternative]()
         replaced: set[int] = set()
@@ -133,7 +137,25 @@ class QueryExpander:
         for at in set(range(len(words))) - held:
             if not self._thesaurus.knows(words[at]):
                 found += self._corrected(words[at], at)
+        if as_meant:
+            found += self._synonyms_as_meant(words, held)
         return Expansion(words, tuple(distinct(found)), tuple(parts.values()))
+
+    def _synonyms_as_meant(self, words: Sequence[str], held: Set[int]) -> Iterator[Alternative]:
+        """The synonyms of words and phrases some of which no item holds, and nobody knows: of the closest word that the
+        catalog or the synonyms have."""
+        meant: dict[int, str] = {}
+        for at, word in enumerate(words):
+            if at not in held and not self._thesaurus.knows(word):
+                near = [
+                    (distance, 0, term) for term, distance in self._dictionary.close_to(word) if self._n_items(term)
+                ]
+                near += [(distance, 1, other) for other, distance in self._thesaurus.close_to(word, most_typos(word))]
+                meant |= {at: min(near)[2]} if near else {}
+        asked = [meant.get(at, word) for at, word in enumerate(words)]
+        for span, alternatives in self._synonyms(asked) if meant else ():
+            if not meant.keys().isdisjoint(span):
+                yield from (replace(each, weight=MEANT_WEIGHT * each.weight) for each in alternatives)
 
     def _parts(self, text: str) -> tuple[dict[str, float], dict[str, Measure]]:
         """The words of a text that count, ``MAX_WORDS`` at most, with what each counts, and the measures among them,
@@ -291,7 +313,7 @@ class QueryExpander:
     def corrections(self, text: str) -> dict[str, str]:
         """The catalog's word for each word of a text that it lacks and that only one of its words is close to."""
         words = self._parts(text)[0] if any(map(self._is_lacked, analyse(text))) else {}
-        expanded = self.expand(text) if any(map(self._is_lacked, words)) else Expansion((), ())
+        expanded = self.expand(text, as_meant=False) if any(map(self._is_lacked, words)) else Expansion((), (), ())
         found: dict[str, str] = {}
         for at, word in enumerate(expanded.words):
             ways = expanded.of_word(at)

@@ -308,8 +308,8 @@ class TermDictionary:
     def close_to(self, word: str) -> list[tuple[str, int]]:
         """The words within one letter of a word of four letters or more, or two of eight or more, accents aside, with
         the number of letters that differ, a swap of neighbours counting as one; the closest first."""
-        most = (len(word) >= ONE_TYPO_LETTERS) + (len(word) >= TWO_TYPOS_LETTERS)
-        if not most or not word.isalpha():
+        most = most_typos(word)
+        if not most:
             return []
         word = without_accents(word)
         lengths = range(len(word) - most, len(word) + most + 1)
@@ -320,6 +320,11 @@ class TermDictionary:
             close = process.extract(word, terms, scorer=OSA.distance, score_cutoff=most, limit=MAX_CLOSE)
             found |= {term: distance for term, distance, _ in close}
         return sorted(((term, int(distance)) for term, distance in found.items()), key=lambda each: each[1])
+
+
+def most_typos(word: str) -> int:
+    """In how many letters a word may be wrong."""
+    return (len(word) >= ONE_TYPO_LETTERS) + (len(word) >= TWO_TYPOS_LETTERS) if word.isalpha() else 0
 
 
 def n_typos(word: str, other: str) -> int:

@@ -189,6 +189,14 @@ def test_another_name_counts_without_the_word_that_both_have(shop: Shop) -> None
     assert 0 not in found(index, "lead")
 
 
+def test_a_misspelled_word_has_synonyms_after_the_word_itself(shop: Shop) -> None:
+    index = shop("Hi Vis Vest", "Sofa", "Couch", "Visible Hat")
+    assert found(index, "high visibilty")[0] == 0  # no item has the word that is meant
+    assert found(index, "sfoa") == [1, 2]
+    assert index.corrections("sfoa") == {"sfoa": "sofa"}
+    assert 0 not in found(index, "visible")
+
+
 def test_rare_meanings_are_no_synonyms(shop: Shop) -> None:
     index = shop("Cow", "Marijuana", "Earphones", "Watch Strap")
     for query in ("jersey", "pot", "phone", "bracelet"):

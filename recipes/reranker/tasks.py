@@ -133,6 +133,9 @@ CAPTION_SHARE = 0.15
 JSON_SHARE = 0.3
 MAX_BOXES = 2
 
+N_EXPLANATIONS = 4_000
+"""How many the vocabulary is learnt from."""
+
 ECHO_SHARE = 0.1
 ECHO_WORDS = (2, 6)
 """To repeat some words, drawn at random, is what explaining takes beside a few turns of phrase. From explanations alone
@@ -168,13 +171,13 @@ class TaskWriter:
         self.lexicon = Lexicon.of(products)
         self._weights = _answer_weights(products)
 
-    def texts(self, rng: random.Random, n_explanations: int = 4_000) -> Iterator[str]:
+    def texts(self, rng: random.Random) -> Iterator[str]:
         """The texts that the vocabulary is learnt from."""
         for product in self._products:
             yield template.asked(_described(product)).strip()
             for task in (*self._readings(product, rng), *self._not_visible(product, rng)):
                 yield from (task.prompt, task.answer)
-        for _ in range(n_explanations):
+        for _ in range(N_EXPLANATIONS):
             task = self._explanation(rng)
             yield from (task.prompt, task.answer)
 

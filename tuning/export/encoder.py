@@ -7,7 +7,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -146,10 +146,8 @@ def export_encoder(folder: Path) -> Export:
     Blocks for a minute. Raises EncoderError where the folder holds no model or one that ONNX cannot express, and
     MissingDependencyError without the extra ``export``.
     """
-    model, tokenizer, dimension = load_plain(folder)
+    model, dimension, tokens, preprocessing = described(folder)
     weights = read_safetensors(folder / WEIGHTS_FILE)
-    preprocessing = Preprocessing.from_config(model.visual.preprocess_cfg)
-    tokens = describe_tokens(folder, model, tokenizer)
     image = to_onnx(ImageTower(model), images_signature(preprocessing))
     text = export_text(model, tokens)
     (folder / EXPORT_FILE).unlink(missing_ok=True)  # until both towers are written there is no export
@@ -176,17 +174,25 @@ def export_int8(folder: Path, target: Path, pixels: Sequence[Pixels]) -> Export:
             f"{folder} keeps its own weights; an 8-bit encoder is another one.", remedy="Give it a folder with --out."
         )
     shutil.copytree(folder, target, dirs_exist_ok=True)
-    (target / INT8_FILE).unlink(missing_ok=True)
-    export = export_encoder(target)
-    model, _, _ = load_plain(target)
-    whole = to_onnx(ImageTower(model), images_signature(export.preprocessing), fold=True)
-    (target / EXPORT_FILE).unlink()
-    quantize(whole, target / INT8_FILE, [export.preprocessing.normalised(each) for each in pixels])
-    (target / IMAGE_FILE).unlink()
+    for file in (INT8_FILE, EXPORT_FILE, IMAGE_FILE):
+        (target / file).unlink(missing_ok=True)
+    model, dimension, tokens, preprocessing = described(target)
+    weights = read_safetensors(target / WEIGHTS_FILE)
+    whole = to_onnx(ImageTower(model), images_signature(preprocessing), fold=True)
+    text = write_graph(export_text(model, tokens), target, TEXT_FILE, weights, WEIGHTS_FILE)
+    quantize(whole, target / INT8_FILE, [preprocessing.normalised(each) for each in pixels])
     digest = hashlib.sha256((target / INT8_FILE).read_bytes()).hexdigest()
-    export = replace(export, fingerprint=fingerprint_of(target), image=Graph(INT8_FILE, digest, ()))
+    image = Graph(INT8_FILE, digest, ())
+    export = Export(fingerprint_of(target), dimension, image, text, tokens, preprocessing)
     write_export(target, export)
     return export
+
+
+def described(folder: Path) -> tuple[Any, int, Tokens, Preprocessing]:
+    """A folder's model with its dimension, and how texts and images are prepared for it."""
+    model, tokenizer, dimension = load_plain(folder)
+    tokens = describe_tokens(folder, model, tokenizer)
+    return model, dimension, tokens, Preprocessing.from_config(model.visual.preprocess_cfg)
 
 
 def load_plain(folder: Path) -> tuple[Any, Tokenizer, int]:

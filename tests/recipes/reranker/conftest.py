@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from PIL import Image
 
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.labels import LabelledProduct
+from recipes.reranker import tasks
 from recipes.reranker.model import RerankerArchitecture, load
 from recipes.reranker.recipe import RecipeCorpus, make_reranker
 from recipes.reranker.trainer import Budget, RecipeSchedule, Stage
@@ -69,6 +71,14 @@ class Made:
     model: Any
     processor: Any
     said: list[str]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_explanations() -> Iterator[None]:
+    """To draw as many as a whole vocabulary is learnt from takes longer than to train a tiny model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "N_EXPLANATIONS", 100)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def settle(model: Any, album: Album) -> None:
 def trained(rows: LabelledRows) -> tuple[Any, Any]:
     torch.manual_seed(0)
     writer = TaskWriter(rows.products, {})
-    tokenizer = train_vocabulary(writer.texts(random.Random(0), 100), 500)
+    tokenizer = train_vocabulary(writer.texts(random.Random(0)), 500)
     model, processor = create_untrained(TINY, tokenizer), create_processor(TINY, tokenizer)
     album = Album([store(rows.images, TINY.image_size)])
     settle(model, album)

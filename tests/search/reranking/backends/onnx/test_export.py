@@ -20,13 +20,13 @@ def test_it_prints_both_speeds_and_the_agreement(
 ) -> None:
     made: list[Path] = []
     monkeypatch.setattr("vitrina.tuning.export.reranker.export_reranker", made.append)
-    monkeypatch.setattr(encoder_export, "N_DEMO_SAMPLE", 20)
+    monkeypatch.setattr(encoder_export, "N_DEMO_SAMPLE", 8)
     monkeypatch.setenv("COLUMNS", "200")
     status, printed, _ = run_vitrina("reranker", "export", str(exported_vlm), "--store", str(tmp_path / "none"))
     assert status == 0
     assert made == [exported_vlm]
-    assert "20 images, 3 statements, new" in printed
-    assert "of 20 explanations are the same" in printed  # at the length limit xgrammar fits a shorter token
+    assert "8 images, 3 statements, new" in printed
+    assert "of 8 explanations are the same" in printed  # at the length limit xgrammar fits a shorter token
     assert not (tmp_path / "none").exists()
 
 

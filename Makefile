@@ -79,7 +79,8 @@ $(BASE): pyproject.toml setup.py constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	touch $@
 
-# Not compiled: of 28,000 modules a fifth are ever imported, which Python compiles as it first does. A minute less of two and a half.
+# Not compiled, which took a minute of two and a half: a fifth of the 28,000 modules are ever imported, and Python compiles
+# those as it first does.
 $(INSTALLED): pyproject.toml setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev]'

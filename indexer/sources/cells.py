@@ -46,7 +46,9 @@ _BLANK = frozenset(
 
 MAX_LITERAL_CHARS = 1 << 20
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][\da-fA-F]{1,5});")
-_ESCAPED_MARKUP = re.compile(r"<(p|div|ul|ol|b|i|em|strong|span|h[1-6]|table)\b[^<>]{0,200}>[^<]*(?:<|$)|<br\s*/?>")
+_ESCAPED_MARKUP = re.compile(
+    r"<(?:p|div|ul|ol|b|i|em|strong|span|h[1-6]|table)\b[^<>]{0,200}>[^<]*(?:<|$)|</(?:b|i|em|strong|span)>|<br\s*/?>"
+)
 _LINE_TAGS = frozenset({"br", "p", "div", "li", "ul", "ol", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6"})
 _HIDDEN_TAGS = frozenset({"script", "style"})
 _TAG_NAME = re.compile(r"/?([a-zA-Z][a-zA-Z0-9]*)")

@@ -14,11 +14,11 @@ Sample = Callable[[], Sequence[Mapping[str, object]]]
 _KEYS = "sku id pid article artikel item material style part handle index gtin upc isbn asin ean barcode plu model"
 """Words in the names of keys, besides those that other languages have for a code or a number."""
 
-_KEY = re.compile(r"(?:\w+_)?keys?")
-"""What is called a key itself, and is no ``key_features``."""
+_KEY = re.compile(r"(?:\w+_)?keys?|art")
+"""What is called a key itself, and is no ``key_features``; ``art`` is short for the article's number."""
 
-_QUALITIES = frozenset({"material", "style"})
-"""Names of codes in some programs, and of oak and wool in others."""
+_QUALITIES = frozenset({"material", "style", "art"})
+"""Names of codes in some programs, and of oak, wool and a kind of product in others."""
 
 _IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#].*)?$", re.IGNORECASE)
 _WEB_ADDRESS = re.compile(r"^(?:https?:)?//|^www\.", re.IGNORECASE)

@@ -194,12 +194,12 @@ def _found_keys(
         own = tuple(each for each in fields.get("title", ()) if is_of_digits(sample(), each))[:1]
         titles = tuple(each for each in fields.pop("title", ()) if each not in own)
         fields |= {"title": titles} if titles else {}
-    is_open = not own or any(all(is_blank(row.get(column)) for column in own) for row in sample())
-    others = [each for name in ("title", "url") for each in fields.get(name, ())[:1] if not is_alone]
-    others += [each for column in images[:1] for each in (column, f"{column}.path") if not is_alone]
-    serving = [each for each in others if not key and is_open and are_different_texts(sample(), each)][:1]
-    is_shop = len(sample()) > 1 or "price" in fields or bool(images)
-    if not (serving or key or is_alone) and is_open and is_shop:
+    is_open = not (key or is_alone) and any(all(is_blank(row.get(each)) for each in own) for row in sample() or ({},))
+    others = [each for name in ("title", "url") for each in fields.get(name, ())[:1]]
+    others += [each for column in images[:1] for each in (column, f"{column}.path")]
+    others += () if "title" in fields else fields.get("description", ())[:1]  # which is then short
+    serving = [each for each in others if is_open and are_different_texts(sample(), each)][:1]
+    if not serving and is_open and (len(sample()) > 1 or "price" in fields or bool(images)):
         serving = [each for each in fields.get("title", ()) if are_nearly_all_titles(sample(), each)][:1]
     return (*((key,) if key else ()), *own, *serving), bool(serving)
 
@@ -385,7 +385,8 @@ def _no_sku(columns: Sequence[str], source: str) -> SourceError:
             details={"columns": list(columns)},
         )
     named = [column for column in columns if folded(column) not in ("", "index", "unnamed_0")] or [*columns]
-    guess = next((column for column in named if _SKU_LIKE.search(column)), named[0])
+    likely = [each for each in named if _SKU_LIKE.search(each)]
+    guess = [*likely, *(each for each in named if is_named_as("title", folded(each))), named[0]][0]
     spelled = f"sku={guess}" if re.fullmatch(r"[\w.-]+", guess) else f'"sku={guess}"'
     return SourceError(
         f"{source} has no column that looks like a product's key. Its columns are: {_joined(columns)}.",

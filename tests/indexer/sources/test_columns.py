@@ -562,3 +562,49 @@ def test_further_images_by_words_of_other_languages(tmp_path: Path) -> None:
     assert open_source(str(write(tmp_path, "a.csv", table))).fields["image"] == (
         "zdjecie,zdjecie_dodatkowe_1,zdjecie_dodatkowe_2"
     )
+
+
+def test_short_descriptions_serve_as_keys_and_titles_where_there_are_no_others(tmp_path: Path) -> None:
+    table = "description,category,price\nROPE CHAIN 50CM,CHAINS,125\nPLAIN RING,RINGS,89\n"
+    chain, _ = [record.item for record in read(write(tmp_path, "list.csv", table))[0]]
+    assert (chain.sku, chain.title, chain.description) == ("ROPE CHAIN 50CM", "ROPE CHAIN 50CM", "")
+
+
+def test_what_a_shop_earns_is_no_attribute(tmp_path: Path) -> None:
+    table = "SKU,Nombre,Precio Venta,Margen %,Marge brute,Наценка,Margen inferior\nA,Cola,150.00,46.7%,70,30,2 cm\n"
+    assert only(write(tmp_path, "pos.csv", table)).item.attributes == {"margen_inferior": "2 cm"}
+
+
+def test_sizes_of_things_are_no_keys(tmp_path: Path) -> None:
+    table = "page,productName,itemDimDesc,itemWeight\nx,Teak bench,47 x 24,49.1\ny,Steel bench,50 x 24,51.5\n"
+    assert [record.item.sku for record in read(write(tmp_path, "list.csv", table))[0]] == ["Teak bench", "Steel bench"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "skus"),
+    [("2594000002 2594000003", ["2594000002", "2594000003"]), ("Hose Jacke", ["Cargo", "Parka"])],
+)
+def test_art_is_a_number_or_a_kind(tmp_path: Path, kinds: str, skus: list[str]) -> None:
+    first, second = kinds.split()
+    table = f"title,price,art\nCargo,70,{first}\nParka,90,{second}\n"
+    assert [record.item.sku for record in read(write(tmp_path, "list.csv", table))[0]] == skus
+
+
+def test_korean_titles_and_prices(tmp_path: Path) -> None:
+    table = '제목,설명,정가,할인가\nDesk lamp,밝은 램프,"18,520원","할인가: 16,668원"\nMug,머그컵,"9,000원",\n'
+    lamp, mug = [record.item for record in read(write(tmp_path, "list.csv", table))[0]]
+    assert [(each.title, each.price_cents, each.currency) for each in (lamp, mug)] == [
+        ("Desk lamp", 16668, "KRW"),
+        ("Mug", 9000, "KRW"),
+    ]
+
+
+def test_a_price_of_zero_gives_way_to_the_real_price(tmp_path: Path) -> None:
+    assert only(write(tmp_path, "shop.csv", "sku,name,price,realPrice\n1,Hat,0.0,0.88\n")).item.price_cents == 88
+
+
+def test_a_title_is_guessed_as_the_key_that_is_missing(tmp_path: Path) -> None:
+    table = "page,제목,price\n1,Lamp,9\n,,\n1,Lamp,8\n,,3\n"
+    with pytest.raises(SourceError) as error:
+        read(write(tmp_path, "list.csv", table))
+    assert error.value.remedy.endswith("--map sku=제목")

@@ -70,6 +70,7 @@ def test_plain() -> None:
     [
         ("<p>Soft <b>cotton</b>.</p><p>Washable</p>", "Soft cotton.\nWashable"),
         ("Fish &amp; chips &lt;3", "Fish & chips <3"),
+        ("Warm &lt;spanclass=H&gt;winter hat&lt;/span&gt;, red", "Warm winter hat, red"),
         ("Men&#x27;s &#8211; Women&#X2019;s", "Men's – Women’s"),
         ("one<br/>two<br>three", "one\ntwo\nthree"),
         ("<style>p{color:red}</style>a<script>if (a<b) alert('<p>')</script>b", "a b"),

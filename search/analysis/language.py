@@ -134,6 +134,14 @@ Italian and one in eight in Portuguese from their plurals."""
 LEAST_STEM, LEAST_INFLECTED = 3, 4
 """How many letters a word must have before such an ending, and with it: ``ans`` is no ``anse``."""
 
+DIGRAPHS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "de": {"ae": "ä", "oe": "ö", "ue": "ü"}, "sv": {"ae": "ä", "oe": "ö", "aa": "å"},
+        "da": {"ae": "æ", "oe": "ø", "aa": "å"}, "no": {"ae": "æ", "oe": "ø", "aa": "å"},
+    }
+)  # fmt: skip
+"""What letters are typed as where a keyboard lacks them: ``Glaeser``."""
+
 LEAST_CERTAIN = 0.6
 """The least mean probability of the catalog's language; below it the text is too short, or mixed, and none is used."""
 
@@ -204,6 +212,12 @@ class Language:
             words = [ending.sub(instead, word) for word in words]
         stems = stemmer.stemWords(words)
         return [stem if stem.isascii() else without_accents(stem) for stem in stems]
+
+    def with_umlauts(self, word: str) -> str:
+        """A folded word with a letter for every two that may stand for it; the word itself where none do."""
+        for typed, letter in DIGRAPHS.get(self.code, {}).items():
+            word = word.replace(typed, letter)
+        return word
 
     def inflections(self, word: str) -> list[str]:
         """The key of a word with the endings of its other number and genders; of letters alone."""

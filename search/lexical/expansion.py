@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import groupby, takewhile, zip_longest
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
-from vitrina.search.analysis.bound_words import BOUNDING
+from vitrina.search.analysis.bound_words import BOUNDING, NEGATIONS
 from vitrina.search.analysis.language import without_accents
 from vitrina.search.analysis.measure_spellings import Numbers, spellings
-from vitrina.search.analysis.measures import NUMBER_WORDS, SIZES, SPELLED_NUMBERS, Measure, measured
+from vitrina.search.analysis.measures import NUMBER_WORDS, OPENING, SIZES, SPELLED_NUMBERS, TO, Measure, measured
 from vitrina.search.analysis.spelling import stem
 from vitrina.search.analysis.synonyms import Thesaurus
 from vitrina.search.lexical.term_dictionary import ONE_TYPO_LETTERS, NumberTerms, Phrase, TermDictionary, most_typos
@@ -70,6 +70,9 @@ RARE_SHARE = 0.05
 
 MAX_PHRASE_WORDS = 3
 """The most words in a row that may be one word or model number."""
+
+NO_TYPOS = BOUNDING | OPENING | set(TO) | set(NEGATIONS)
+"""Words that bound, open, join or deny something, and are meant as they stand."""
 
 CountItems = Callable[[int], int]
 
@@ -172,8 +175,8 @@ class QueryExpander:
         return kept, {str(part): part for part in meant if isinstance(part, Measure)}
 
     def _is_one_thing(self, words: Sequence[str], alternatives: Sequence[Alternative]) -> bool:
-        """Whether words mean one thing only together: ``sin cable`` is no cable, and, where the catalog has the thing
-        by any name, ``sous-vêtements`` is nothing that has "sous"."""
+        """Whether words mean one thing only together: ``sin cable`` is no cable, and ``sous-vêtements``, where the
+        catalog has it by any name, is nothing that has "sous"."""
         return words[0] in DENIALS or (self._thesaurus.is_hyphenated(words) and bool(alternatives))
 
     def _apart(self, word: str) -> tuple[str, ...]:
@@ -191,7 +194,7 @@ class QueryExpander:
         spellings = self._dictionary.spellings(word)
         if spellings:
             yield Alternative(here, (spellings,), 1.0)
-        forms = tuple(set(self._dictionary.forms(word)).difference(spellings))
+        forms = tuple(set(self._forms(word)).difference(spellings))
         if forms:
             yield Alternative(here, (forms,), FORM_WEIGHT)
         if small := tuple(set(self._diminutives(word)).difference(spellings, forms)):
@@ -210,12 +213,19 @@ class QueryExpander:
             parts = tuple(self._dictionary.containing(word))
             yield from [Alternative(here, (parts,), SCRIPT_PART_WEIGHT)] if parts else []
 
+    def _forms(self, word: str) -> tuple[int, ...]:
+        """The forms of a word; with its "er" if it is listed so: no ``Braten`` is a ``Bräter``."""
+        return self._with_er(word, self._dictionary.forms(word))
+
     def _compounds(self, word: str) -> tuple[int, ...]:
-        """The compounds that end with a word, whole if it is listed with its "er": no ``Gestell`` is a ``Teller``."""
-        found, end = self._dictionary.compounds(word), without_accents(word)
+        """The compounds that end with a word; with its "er" if it is listed so: no ``Gestell`` is a ``Teller``."""
+        return self._with_er(word, self._dictionary.compounds(word))
+
+    def _with_er(self, word: str, terms: tuple[int, ...]) -> tuple[int, ...]:
+        end = without_accents(word)
         if self._dictionary.language.code != "de" or not end.endswith("er") or not self._thesaurus.names(word):
-            return found
-        return tuple(term for term in found if end in without_accents(self._dictionary.terms[term])[-len(end) - 2 :])
+            return terms
+        return tuple(term for term in terms if end in without_accents(self._dictionary.terms[term])[-len(end) - 2 :])
 
     def _of_tail(self, word: str, here: range, *, is_lacked: bool) -> Iterator[Alternative]:
         """What a compound's last part stands for: by another name for it behind the same first part, ``Nudelrolle`` for
@@ -303,10 +313,7 @@ class QueryExpander:
         one; the last may end a compound."""
         found = [self._dictionary.spellings(word) for word in words]
         if self._dictionary.language.code != "en":
-            found = [
-                tuple(dict.fromkeys((*self._dictionary.forms(word), *ids)))
-                for word, ids in zip(words, found, strict=True)
-            ]
+            found = [tuple(dict.fromkeys((*self._forms(word), *ids))) for word, ids in zip(words, found, strict=True)]
             found[-1] = tuple(dict.fromkeys((*found[-1], *self._compounds(words[-1]))))
         return tuple(found) if all(found) else None
 
@@ -326,7 +333,7 @@ class QueryExpander:
     def _is_lacked(self, word: str) -> bool:
         """Whether no item has a word, in any form, and it may be a typing error."""
         is_word = word.isalpha() and len(word) >= ONE_TYPO_LETTERS and not HAS_CJK.search(word)
-        return is_word and word not in BOUNDING and not any(map(self._n_holding, self._dictionary.forms(word)))
+        return is_word and word not in NO_TYPOS and not any(map(self._n_holding, self._dictionary.forms(word)))
 
     def _corrected(self, word: str, at: int) -> list[Alternative]:
         """The catalog's words that may be meant by one that it lacks."""
@@ -387,31 +394,4 @@ def distinct(alternatives: Sequence[Alternative]) -> list[Alternative]:
 
 
 DENIALS = ("no", "not", "non", "without", "zero", "ohne", "kein", "keine", "sans", "sin", "senza", "zonder", "sem")
-BETWEEN = ("any", "added", "artificial", "all", "the")
-FREE = ("free", "frei", "vrij", "less")
-FROM = ("of", "from", "von", "van")
-"""What shops write before the name of what a thing lacks and between both, and what they write after it: ``no added
-sugar``, ``free from sugar``, ``sugar-free``."""
-
-
-def denials(expansion: Expansion, dictionary: TermDictionary) -> Iterator[Phrase]:
-    """The ways to say that something lacks all the words of an expansion: ``no salt``, ``salt-free``, ``unsalted``."""
-    words = [tuple(single_terms(expansion.of_word(at))) for at in range(len(expansion.words))]
-    if not all(words):
-        return
-    before, free = dictionary.ids_of(DENIALS), dictionary.ids_of(FREE)
-    yield (before, *words)
-    yield (before, dictionary.ids_of(BETWEEN), *words)
-    yield (free, dictionary.ids_of(FROM), *words)
-    yield (*words, free)
-    if len(words) == 1:
-        names = [dictionary.terms[term] for term in words[0]]
-        joined = [name + end for name in names for end in FREE]
-        joined += [f"un{name}{end}" for name in names for end in ("", "ed", "d")]
-        yield (dictionary.ids_of(joined),)
-
-
-def single_terms(alternatives: Iterable[Alternative]) -> dict[int, None]:
-    """The terms that each stand for a word by themselves, in order."""
-    phrases = (each.phrase for each in alternatives)
-    return {term: None for first, *rest in phrases if not rest and isinstance(first, tuple) for term in first}
+"""What shops write before the name of what a thing lacks."""

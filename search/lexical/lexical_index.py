@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import SEPARATOR, VERSION, Field, analyse
-from vitrina.search.analysis.language import STEMS_VERSION, Language, detect_language
+from vitrina.search.analysis.language import DIGRAPHS, STEMS_VERSION, Language, detect_language
+from vitrina.search.analysis.spelling import SPELLED_WORD, fold
 from vitrina.search.analysis.synonyms import Thesaurus, are_english, english_heads, parse_synonyms
 from vitrina.search.lexical.bm25 import NO_IDS, QueryMatches, Reduced
-from vitrina.search.lexical.expansion import Expansion, QueryExpander, denials
+from vitrina.search.lexical.expansion import DENIALS, Alternative, Expansion, QueryExpander
 from vitrina.search.lexical.heads import APART, HEAD_FIRST, TitleRows, head_of, last_terms, modifier_weight, title_rows
 from vitrina.search.lexical.postings import NO_POSTINGS, Postings, restored_postings, updated
 from vitrina.search.lexical.segment import N_FIELDS, Segment, TermStream
-from vitrina.search.lexical.term_dictionary import TermDictionary
+from vitrina.search.lexical.term_dictionary import Phrase, TermDictionary
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.matching import is_among
 from vitrina.search.store.terms import TextSettings
@@ -167,6 +169,22 @@ class LexicalIndex:
         found = self._state.thesaurus.rewordings(analyse(text))
         return tuple(" ".join(words) for words in found[:MAX_REWORDINGS])
 
+    def with_umlauts(self, text: str) -> str:
+        """The text with umlauts and the like where two letters are typed for one and the catalog, its language's small
+        words or its synonyms have the word with them alone: ``Glaeser fuer Wein``."""
+        state = self._state
+        language, forms = state.dictionary.language, state.dictionary.forms
+
+        def spelled(typed: re.Match[str]) -> str:
+            word = fold(typed.group())
+            meant = language.with_umlauts(word)
+            if meant == word or state.dictionary.spellings(word):
+                return typed.group()
+            is_known = meant in language.stop_words or state.thesaurus.knows(meant) or forms(meant)
+            return meant if is_known or state.dictionary.compounds(meant) else typed.group()
+
+        return SPELLED_WORD.sub(spelled, text) if language.code in DIGRAPHS else text
+
     def corrections(self, text: str) -> dict[str, str]:
         """The catalog's word for each word of a text, folded, that no item has and that is close to that one alone."""
         return self._state.expander().corrections(text)
@@ -300,3 +318,33 @@ def sampled_texts(state: LexicalState) -> list[str]:
 def text_of(segment: Segment, row: int, dictionary: TermDictionary) -> str:
     worded = (segment.terms_of(row, field).tolist() for field in Field if field is not Field.SKU)
     return " ".join(dictionary.terms[term] for terms in worded for term in terms)
+
+
+BETWEEN = ("any", "added", "artificial", "all", "the")
+FREE = ("free", "frei", "vrij", "less")
+FROM = ("of", "from", "von", "van")
+"""What shops write between ``DENIALS`` and the name of what a thing lacks, and what they write after it: ``no added
+sugar``, ``free from sugar``, ``sugar-free``."""
+
+
+def denials(expansion: Expansion, dictionary: TermDictionary) -> Iterator[Phrase]:
+    """The ways to say that something lacks all the words of an expansion: ``no salt``, ``salt-free``, ``unsalted``."""
+    words = [tuple(single_terms(expansion.of_word(at))) for at in range(len(expansion.words))]
+    if not all(words):
+        return
+    before, free = dictionary.ids_of(DENIALS), dictionary.ids_of(FREE)
+    yield (before, *words)
+    yield (before, dictionary.ids_of(BETWEEN), *words)
+    yield (free, dictionary.ids_of(FROM), *words)
+    yield (*words, free)
+    if len(words) == 1:
+        names = [dictionary.terms[term] for term in words[0]]
+        joined = [name + end for name in names for end in FREE]
+        joined += [f"un{name}{end}" for name in names for end in ("", "ed", "d")]
+        yield (dictionary.ids_of(joined),)
+
+
+def single_terms(alternatives: Iterable[Alternative]) -> dict[int, None]:
+    """The terms that each stand for a word by themselves, in order."""
+    phrases = (each.phrase for each in alternatives)
+    return {term: None for first, *rest in phrases if not rest and isinstance(first, tuple) for term in first}

@@ -114,6 +114,7 @@ class QueryParser:
             images = self._encoder.encode_images(query.images)  # (n images, d)
             shown = self._image_vectors(query, images, items)
         with watch.stage("requirements"):
+            query = replace(query, text=self._replica.lexical.with_umlauts(query.text))
             corrected = self._replica.lexical.corrections(query.text)
             vocabulary = self.vocabulary.current(self._replica.lexical.language)
             of_text = tuple(parse(with_corrections(query.text, corrected), vocabulary))

@@ -331,6 +331,7 @@ def test_a_preposition_is_no_part_of_a_compound(shop: Shop) -> None:
 
 def test_a_name_in_er_keeps_it_in_compounds(shop: Shop) -> None:
     assert found(shop("Abtropfgestell", "Muffinform pastell", "Dessertteller", text=GERMAN), "Teller") == [2]
+    assert found(shop("Zum Braten von Fleisch", "Bräter oval", text=GERMAN), "Bräter") == [1]
 
 
 @pytest.mark.parametrize(
@@ -363,6 +364,14 @@ def test_a_number_in_a_name_may_be_in_letters(shop: Shop) -> None:
 def test_words_that_bound_something_are_no_typing_errors(shop: Shop) -> None:
     index = shop("Pyjama bébé 6 mois", "Jean", text=FRENCH)
     assert index.corrections("jean moins de 60 euros") == {}
+    index = shop("Jean ventre plat", text=FRENCH)
+    assert index.corrections("jean entre 50 et 80 euros") == {}
+
+
+def test_two_letters_are_typed_for_an_umlaut(shop: Shop) -> None:
+    index = shop("Töpfe und Schüssel", "Neue Maße", "Aero Duett", text=GERMAN)
+    assert index.with_umlauts("Toepfe fuer Gluehwein, neue, Aero") == "töpfe für Gluehwein, neue, Aero"
+    assert shop("Töpfe", "Zzz").with_umlauts("Toepfe") == "Toepfe", "not in English"
 
 
 @pytest.mark.parametrize(

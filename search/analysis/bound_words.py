@@ -1,4 +1,4 @@
-"""Words that bound an amount, of a price or of a measure: ``at least``, ``not over``."""
+"""Words that bound an amount, of a price or of a measure, and that deny: ``at least``, ``not over``, ``without``."""
 
 from __future__ import annotations
 
@@ -70,6 +70,20 @@ CARRIERS = (
     "measures", "kosten", "kostet", "wiegen", "wiegt", "coûte", "coute", "cueste", "cuesta", "costi", "costa", "custe",
 )  # fmt: skip
 """The words that turn what bounds an amount into its opposite, and what may stand between: ``does not weigh over``."""
+DENIED_BY = (
+    "not", "non", "without", "ohne", "nicht", "kein", "keine", "keinen", "sans", "sin", "senza", "zonder", "geen",
+    "niet", "sem", "bez", "utan", "uden", "uten", "ikke", "inte",
+)  # fmt: skip
+DENIED_BEFORE_CARRIERS = ("no", "pas", "não", "nao", "nie")
+DENIAL_CARRIERS = (
+    "suitable", "compatible", "for", "with", "the", "geeignet", "kompatibel", "für", "fuer", "zum", "zur", "mit", "den",
+    "die", "das", "der", "pour", "avec", "à", "au", "aux", "la", "le", "les", "adapté", "adaptée", "apto", "apta",
+    "para", "con", "el", "adatto", "adatta", "per", "compatibile", "geschikt", "voor", "de", "het", "compatível",
+    "adequado", "adequada", "indicado", "com", "do", "dla", "z", "nadaje", "się",
+)  # fmt: skip
+"""What denies the next word in a text, what does so only before one of the carriers, and these, which may stand
+between: ``nicht für Induktion``, ``no apto para horno``. An "iron" is meant by ``no iron`` and a step by ``pas``."""
+
 OPPOSITES: Mapping[int, int] = MappingProxyType({LESS: NO_LESS, MORE: NO_MORE})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import product, zip_longest
 
 from vitrina.search.analysis.measures import (
     AGE,
@@ -14,6 +14,7 @@ from vitrina.search.analysis.measures import (
     PERSONS,
     RANGED,
     SAME_SCALE,
+    SIZES,
     SPELLED_NUMBERS,
     TO,
     TOLERANCE,
@@ -245,3 +246,13 @@ def rounded(amount: float) -> Iterator[str]:
     for number in near:
         if abs(number - amount) <= TOLERANCE * amount:
             yield from numerals(f"{number:g}")
+
+
+LETTER_SIZES = frozenset({"xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl", "pp", "p", "g", "gg", "xg"})
+"""Sizes in letters; those of Brazil last."""
+
+
+def without_size_words(parts: Sequence[str | Measure]) -> list[str | Measure]:
+    """The parts of a text without a word for sizes before one in letters: items may say ``L`` alone."""
+    followed = zip_longest(parts, parts[1:], fillvalue="")
+    return [part for part, following in followed if part not in SIZES or following not in LETTER_SIZES]

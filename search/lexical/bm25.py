@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vitrina.search.lexical.expansion import FORM_WEIGHT, LITERAL_WEIGHT, Alternative, Expansion
 from vitrina.search.lexical.postings import Postings
-from vitrina.search.lexical.segment import NO_WEIGHTS, Occurrences, Weights
+from vitrina.search.lexical.segment import NO_WEIGHTS, Denying, Occurrences, Weights
 from vitrina.search.lexical.term_dictionary import NumberTerms
 from vitrina.search.types.arrays import IdPositions, distinct
 
@@ -121,7 +121,9 @@ class QueryMatches:
         self._alternatives = [expansion.of_word(at) for at in range(len(self.words))]
         self._postings = postings
         self._reduced = reduced
-        self._scores = [word_scores(each, postings) for each in self._alternatives]
+        self._scores = [
+            word_scores(each, postings, expansion.denying_at(at)) for at, each in enumerate(self._alternatives)
+        ]
         if reduced is not None:
             word = self._scores[reduced.word]
             scores = word.scores.copy()
@@ -270,14 +272,18 @@ def union(parts: Sequence[NDArray[np.int64]], n_rows: int) -> NDArray[np.int64]:
     return np.flatnonzero(flags)
 
 
-def word_scores(alternatives: tuple[Alternative, ...], postings: Postings) -> WordScores:
+def word_scores(
+    alternatives: tuple[Alternative, ...], postings: Postings, denying: Denying | None = None
+) -> WordScores:
     """The scores of one word, from the ways to hold it; those of the words asked for last are kept."""
-    key = tuple((each.phrase, each.weight) for each in alternatives)
-    return postings.cached(key, lambda: computed_scores(alternatives, postings))
+    key = (denying is None, *((each.phrase, each.weight) for each in alternatives))
+    return postings.cached(key, lambda: computed_scores(alternatives, postings, denying))
 
 
-def computed_scores(alternatives: Sequence[Alternative], postings: Postings) -> WordScores:
-    found = [(each, occurrences(each, postings)) for each in alternatives]
+def computed_scores(
+    alternatives: Sequence[Alternative], postings: Postings, denying: Denying | None = None
+) -> WordScores:
+    found = [(each, affirmed(each, postings, denying)) for each in alternatives]
     rows = union([where.rows.astype(np.int64) for _, where in found] or [NO_IDS], len(postings.alive))
     frequencies, held, scores = np.zeros((3, len(rows)), np.float32)
     lengths = postings.lengths[rows]
@@ -300,6 +306,20 @@ def computed_scores(alternatives: Sequence[Alternative], postings: Postings) -> 
     highest = float(scores.max(initial=0.0))
     scores, held = np.append(scores, np.float32(0)), np.append(held, np.float32(0))
     return WordScores(rows, scores, held, n_same or len(rows), highest, IdPositions(rows))
+
+
+def affirmed(alternative: Alternative, postings: Postings, denying: Denying | None) -> Occurrences:
+    """Where one alternative stands without being denied: what is ``nicht für Induktion`` says nothing else of it."""
+    found, terms = occurrences(alternative, postings), alternative.phrase[0]
+    if denying is None or len(alternative.phrase) > 1 or isinstance(terms, NumberTerms):
+        return found
+    denied = postings.denied(terms, denying)
+    if not len(denied):
+        return found
+    frequencies = found.frequencies.copy()
+    frequencies[np.searchsorted(found.rows, denied.rows)] -= denied.frequencies
+    kept = frequencies > 0
+    return Occurrences(found.rows[kept], frequencies[kept])
 
 
 def occurrences(alternative: Alternative, postings: Postings) -> Occurrences:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import groupby, takewhile, zip_longest
+from itertools import groupby, takewhile
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
 from vitrina.search.analysis.bound_words import BOUNDING, NEGATIONS
 from vitrina.search.analysis.language import without_accents
-from vitrina.search.analysis.measure_spellings import Numbers, spellings
-from vitrina.search.analysis.measures import NUMBER_WORDS, OPENING, SIZES, SPELLED_NUMBERS, TO, Measure, measured
+from vitrina.search.analysis.measure_spellings import Numbers, spellings, without_size_words
+from vitrina.search.analysis.measures import NUMBER_WORDS, OPENING, SPELLED_NUMBERS, TO, Measure, measured
 from vitrina.search.analysis.spelling import stem
 from vitrina.search.analysis.synonyms import Thesaurus
+from vitrina.search.lexical.segment import Denying
 from vitrina.search.lexical.term_dictionary import ONE_TYPO_LETTERS, NumberTerms, Phrase, TermDictionary, most_typos
 
 MAX_WORDS = 32
@@ -102,6 +103,12 @@ class Expansion:
     words: tuple[str, ...]
     alternatives: tuple[Alternative, ...]
     weights: tuple[float, ...] = ()
+    denying: Denying | None = None
+    """What denies words in items' texts, in a catalog that has such words."""
+
+    def denying_at(self, at: int) -> Denying | None:
+        """What denies the word at a position; None where the query does so itself: ``non stick``."""
+        return None if at and self.words[at - 1] in DENIALS else self.denying
 
     def of_word(self, at: int) -> tuple[Alternative, ...]:
         """The alternatives that count for the word at a position."""
@@ -372,16 +379,6 @@ def differing(words: Sequence[str], span: range, other: tuple[str, ...]) -> tupl
 
 def are_equal(pair: tuple[str, str]) -> bool:
     return stem(pair[0]) == stem(pair[1])
-
-
-LETTER_SIZES = frozenset({"xxs", "xs", "s", "m", "l", "xl", "xxl", "xxxl", "pp", "p", "g", "gg", "xg"})
-"""Sizes in letters; those of Brazil last."""
-
-
-def without_size_words(parts: Sequence[str | Measure]) -> list[str | Measure]:
-    """The parts of a text without a word for sizes before one in letters: items may say ``L`` alone."""
-    followed = zip_longest(parts, parts[1:], fillvalue="")
-    return [part for part, following in followed if part not in SIZES or following not in LETTER_SIZES]
 
 
 def distinct(alternatives: Sequence[Alternative]) -> list[Alternative]:

@@ -6,13 +6,14 @@ import logging
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import SEPARATOR, VERSION, Field, analyse
+from vitrina.search.analysis.bound_words import DENIAL_CARRIERS, DENIED_BEFORE_CARRIERS, DENIED_BY
 from vitrina.search.analysis.language import DIGRAPHS, STEMS_VERSION, Language, detect_language
 from vitrina.search.analysis.spelling import SPELLED_WORD, fold
 from vitrina.search.analysis.synonyms import Thesaurus, are_english, english_heads, parse_synonyms
@@ -20,7 +21,7 @@ from vitrina.search.lexical.bm25 import NO_IDS, QueryMatches, Reduced
 from vitrina.search.lexical.expansion import DENIALS, Alternative, Expansion, QueryExpander
 from vitrina.search.lexical.heads import APART, HEAD_FIRST, TitleRows, head_of, last_terms, modifier_weight, title_rows
 from vitrina.search.lexical.postings import NO_POSTINGS, Postings, restored_postings, updated
-from vitrina.search.lexical.segment import N_FIELDS, Segment, TermStream
+from vitrina.search.lexical.segment import N_FIELDS, Denying, Segment, TermStream
 from vitrina.search.lexical.term_dictionary import Phrase, TermDictionary
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.matching import is_among
@@ -60,8 +61,14 @@ class LexicalState:
         if found is None:
             if len(self.expansions) >= MAX_EXPANSIONS:
                 self.expansions.clear()
-            found = self.expansions[text] = self.expander().expand(text)
+            found = replace(self.expander().expand(text), denying=self._denying())
+            self.expansions[text] = found
         return found
+
+    def _denying(self) -> Denying | None:
+        ids = self.dictionary.ids_of
+        found = Denying(ids(DENIED_BY), ids(DENIED_BEFORE_CARRIERS), ids(DENIAL_CARRIERS))
+        return found if found.words or found.before_carriers else None
 
     def expander(self) -> QueryExpander:
         def n_holding(term: int) -> int:

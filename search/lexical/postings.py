@@ -17,10 +17,13 @@ from vitrina.search.lexical.segment import (
     NO_ROWS,
     NO_TERMS,
     NO_WEIGHTS,
+    DeniedTerms,
+    Denying,
     Occurrences,
     Segment,
     TermStream,
     Weights,
+    denied_terms,
     merged,
 )
 from vitrina.search.lexical.term_dictionary import Phrase
@@ -67,6 +70,18 @@ class Derived:
         return self.source.nbytes + self.made.nbytes
 
 
+@dataclass(frozen=True, slots=True)
+class OfSegments:
+    """What was made of each segment."""
+
+    denied: tuple[DeniedTerms, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that all of it takes."""
+        return sum(each.nbytes for each in self.denied)
+
+
 @dataclass(frozen=True)
 class Postings:
     """One state of the inverted index: a large segment, and a small one of what changed since it was made.
@@ -109,6 +124,15 @@ class Postings:
     def holding_phrase(self, phrase: Phrase) -> Occurrences:
         """The items in one of whose fields terms stand next to each other; each word may be any of several terms."""
         return self._joined([segment.holding_phrase(phrase) for segment in self.segments])
+
+    def denied(self, terms: Sequence[int], denying: Denying) -> Occurrences:
+        """The items that say of any of some terms that they lack it: ``ohne Deckel``."""
+
+        def made() -> OfSegments:
+            return OfSegments(tuple(denied_terms(segment, denying) for segment in self.segments))
+
+        denied = self.cached(("denied", denying.words, denying.before_carriers), made).denied
+        return self._joined([each.denied(terms, at) for each, at in zip(self.segments, denied, strict=True)])
 
     def _joined(self, found: Sequence[Occurrences]) -> Occurrences:
         if len(found) == 1:

@@ -41,6 +41,38 @@ NOWHERE = Occurrences(NO_ROWS, NO_WEIGHTS)
 
 
 @dataclass(frozen=True, slots=True)
+class Denying:
+    """The terms that deny what follows them (``without``), those that do so before one of ``carriers`` alone (``no apto
+    para``), and what may stand between."""
+
+    words: tuple[int, ...]
+    before_carriers: tuple[int, ...]
+    carriers: tuple[int, ...]
+
+
+MAX_CARRIERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DeniedTerms:
+    """Terms that are denied, ascending, and the position of each; both of shape (n,)."""
+
+    terms: Rows
+    positions: NDArray[np.int64]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that both take."""
+        return self.terms.nbytes + self.positions.nbytes
+
+    def of(self, terms: Sequence[int]) -> NDArray[np.int64]:
+        """The positions of some terms."""
+        starts, ends = (np.searchsorted(self.terms, np.array(terms, np.int32), side) for side in ("left", "right"))
+        found = [self.positions[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        return np.concatenate([np.empty(0, np.int64), *found])
+
+
+@dataclass(frozen=True, slots=True)
 class TermStream:
     """The terms of n items in their order: item ids, ascending, shape (n,); how many terms each of an item's fields
     has, shape (n, N_FIELDS); and the terms' ids, shape (number of terms,)."""
@@ -171,6 +203,11 @@ class Segment:
         found = [self.positions[self.starts[term] : self.starts[term + 1]] for term in known]
         return np.concatenate(found) if found else NO_ROWS
 
+    def denied(self, terms: Sequence[int], denied: DeniedTerms) -> Occurrences:
+        """Where any of some terms stands among those that are denied."""
+        at = denied.of(terms)
+        return self._at(at) if len(at) else NOWHERE
+
     def holding_phrase(self, phrase: Phrase) -> Occurrences:
         """Where terms stand next to each other in one field; each word of the phrase may be any of several terms, and
         one at least has to be other than any number."""
@@ -184,10 +221,34 @@ class Segment:
         for distance, word in enumerate(phrase):
             if distance != rarest:
                 starts = starts[is_one_of(self.stream.terms[starts + distance], word)]
-        starts = starts[self.runs[starts] == self.runs[starts + len(phrase) - 1]]
-        rows, fields = np.divmod(np.sort(self.runs[starts]), N_FIELDS)
+        return self._at(starts[self.runs[starts] == self.runs[starts + len(phrase) - 1]])
+
+    def _at(self, positions: NDArray[Any]) -> Occurrences:
+        """The rows at some positions."""
+        rows, fields = np.divmod(np.sort(self.runs[positions]), N_FIELDS)
         first = np.flatnonzero(np.diff(rows, prepend=-1))
         return Occurrences(rows[first], np.add.reduceat(FIELD_WEIGHTS[fields], first) if len(first) else NO_WEIGHTS)
+
+
+def denied_terms(segment: Segment, denying: Denying) -> DeniedTerms:
+    """Where a term stands that is denied: the first after a denial, carriers aside."""
+    terms, runs = segment.stream.terms, segment.runs
+    weak = segment.positions_of(denying.before_carriers).astype(np.int64)
+    weak = weak[weak + 1 < len(runs)]
+    weak = weak[is_one_of(terms[weak + 1], denying.carriers)]
+    starts = np.concatenate([segment.positions_of(denying.words).astype(np.int64), weak])
+    found, following = [np.empty(0, np.int64)], starts + 1
+    for _ in range(MAX_CARRIERS + 1):
+        inside = following < len(runs)
+        starts, following = starts[inside], following[inside]
+        same = runs[starts] == runs[following]
+        starts, following = starts[same], following[same]
+        carries = is_one_of(terms[following], denying.carriers)
+        found.append(following[~carries])
+        starts, following = starts[carries], following[carries] + 1
+    positions = np.unique(np.concatenate(found))
+    positions = positions[np.argsort(terms[positions], kind="stable")]
+    return DeniedTerms(terms[positions], positions)
 
 
 def first_of_each(terms: NDArray[np.int32], n_known: int) -> NDArray[np.int64]:

@@ -218,13 +218,16 @@ class TermDictionary:
         return tuple(term_id for term_id in ending if len(self._stem_of(term_id)) >= least)
 
     def compounds_of(self, word: str) -> tuple[int, ...]:
-        """The terms that begin with the word, in such a language: ``schreibtischlampe`` for ``schreibtisch``."""
+        """The terms that begin with the word or its stem, in such a language: ``schreibtischlampe`` for
+        ``schreibtisch``, ``backform`` for ``backen``."""
         key = self.language.keys([word])[0]
         if not self.language.compound_links or len(word) < LEAST_MODIFIER + 1 or not word.isalpha():
             return ()
-        lengths = range(len(word) + LEAST_HEAD, LONGEST_COMPOUND + 1)
+        lengths = range(len(word) + LEAST_HEAD - 2, LONGEST_COMPOUND + 1)
         terms = [term for n_letters in lengths for term in self._by_start.get((word[0], n_letters), ())]
-        found, stem = [self._ids[term] for term in terms if term.startswith((word, key))], self._stem(word)
+        stem = self._stem(word)
+        begun = (word, key, stem) if len(stem) >= LEAST_BEGUN else (word, key)
+        found = [self._ids[term] for term in terms if term.startswith(begun)]
         return tuple(term_id for term_id in found if self._stem_of(term_id) != stem)
 
     def parts(self, word: str) -> tuple[str, str] | None:

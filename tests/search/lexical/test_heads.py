@@ -75,7 +75,7 @@ def test_a_query_for_the_other_thing_finds_it_whole(index: LexicalIndex) -> None
         ("pl", "Buty sportowe", "Pasta do butów", "buty"),
         ("it", "Portafoglio donna", "Gonna a portafoglio", "portafoglio"),
         ("pt", "Berço portátil", "Colchão berço", "berço"),
-        ("pt", "Perfume", "Creme sem perfume", "perfume"),
+        ("pt", "Perfume", "Creme com perfume", "perfume"),
     ],
 )
 def test_what_is_for_a_thing_in_other_languages(

@@ -361,6 +361,20 @@ def test_a_number_in_a_name_may_be_in_letters(shop: Shop) -> None:
     assert found(shop("Bikini corail", "Maillot de sport", text=FRENCH), "maillot 2 pièces")[0] == 0
 
 
+def test_what_an_item_denies_it_does_not_hold(shop: Shop) -> None:
+    index = shop("Kocher, nicht geeignet für Induktion", "Kocher Induktion", "Kocher ohne Deckel", text=GERMAN)
+    assert found(index, "Induktion") == [1]
+    assert found(index, "Deckel") == []
+    assert found(index, "Kocher") == [1, 2, 0]
+    index = shop("Non stick pan", "No iron shirt", "Pan with lid, without lid holder", text=ENGLISH)
+    assert [found(index, words) for words in ("non stick", "stick", "iron", "lid")] == [[0], [], [1], [2]]
+    assert found(shop("Olla no apta para horno", "Olla de horno", text=SPANISH), "horno") == [1]
+
+
+def test_a_verb_finds_what_begins_with_its_stem(shop: Shop) -> None:
+    assert found(shop("Trinkflasche", "Trikot", text=GERMAN), "trinken") == [0]
+
+
 def test_words_that_bound_something_are_no_typing_errors(shop: Shop) -> None:
     index = shop("Pyjama bébé 6 mois", "Jean", text=FRENCH)
     assert index.corrections("jean moins de 60 euros") == {}

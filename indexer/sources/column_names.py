@@ -165,7 +165,7 @@ _FURTHER = (
     r"additional|extra|more|zusatz\w*|weitere|supplementaires?|secondaires?|adicional(?:es)?|adicionais|aggiuntiv[aeio]"
     r"|dodatkowe|doplnkov[ey]|dalsi|ek|дополнительн\w+|додатков\w+"
 )
-_NET = re.compile(r"_?(?<![^_])(?:netto|net|neta?o?|nett[aie]|liquido|ht)(?![^_])")
+_NET = re.compile(r"_?(?<![^_])(?:netto|net|neta?o?|nett[aie]|liquido|ht)\d?(?![^_])")
 _BRACKETED = re.compile(r"\s*[(\[（【].*?[)\]）】]")
 _BETWEEN = re.compile(r"[_.]")
 _OF_PRODUCT = re.compile(r"(produkt|product|artikel|waren|vare|varu|tuote|toote|termek)(?=s?\w{3})s?")

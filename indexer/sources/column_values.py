@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vitrina.indexer.sources.cells import is_blank
-from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, name_table, words_of
+from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, n_known_names, name_table, words_of
 
 Sample = Callable[[], Sequence[Mapping[str, object]]]
 """Gives the cells of a table's first rows; reads them only if they are asked for."""
@@ -183,20 +183,24 @@ def tell_by_values(
     if (title := fields.get("title", ("",)))[0].lower() == "label" and _are_numbers(sample, "label"):
         fields |= {"title": title[1:]}  # of a class
     is_key = fields.get("title", ())[:1] == fields["sku"][:1] and not known.get("title")
+    is_key = is_key and not has_word(folded(fields["sku"][0]), "words", "title")
     if is_key and _are_titles(sample, fields.get("description", ())) and not _are_phrases(sample, fields["sku"][0]):
         fields.pop("title")  # "Item" is the code where "Description" is the name
-    if not fields.get("title") and not known.get("title"):
+    unused = fields.get("title", ())
+    if not known.get("title") and all(is_blank(cell_at(row, each)) for row in sample() for each in unused):
         fields.pop("title", None)
         described = fields.get("description", ())
         if short := next((each for each in _filled_first(sample, described) if _are_titles(sample, [each])), None):
             del fields["description"]
             others = tuple(each for each in described if each != short)
-            fields |= {"title": (short,)} | ({"description": others} if others else {})
+            fields |= {"title": (short, *unused)} | ({"description": others} if others else {})
         elif _are_phrases(sample, fields["sku"][0]):
             fields["title"] = fields["sku"]
         elif named := next((each for each in columns if _read_as_titles(sample, each)), None):
-            fields["title"] = (named,)
+            fields["title"] = (named, *unused)
             columns = [each for each in columns if each != named]
+        elif unused:
+            fields["title"] = unused
     if "description" not in fields and not known.get("description"):
         details = [column for column in columns if folded(column) in ("details", "detail")]
         if column := _column_with(_PROSE, sample, details):
@@ -216,6 +220,11 @@ def tell_by_values(
         free = [column for column in free if not _AMOUNT.match(column)]  # which is a sum above the table
         if column := _column_with(_AMOUNT, sample, free):
             fields["price"] = (column,)
+
+
+def is_product(columns: Sequence[str]) -> bool:
+    """Whether what is read as names of columns is rather the first product."""
+    return not n_known_names(columns) and any(map(is_value, columns))
 
 
 def is_value(text: str) -> bool:

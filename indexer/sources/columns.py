@@ -16,7 +16,6 @@ from vitrina.indexer.sources.column_names import (
     is_named_as,
     is_net_price,
     latest_first,
-    n_known_names,
     name_table,
     names_without_brackets,
     plain_names,
@@ -29,7 +28,7 @@ from vitrina.indexer.sources.column_values import (
     are_unused,
     cell_at,
     is_of_digits,
-    is_value,
+    is_product,
     key_in,
     tell_by_values,
 )
@@ -158,7 +157,7 @@ def choose_columns(
         free = [column for column in columns if column not in taken]
         named = images or names.images(preferred.get("image", ()), taken)
         keys, is_keyed_by_title = _found_keys(fields, free, sample, named, is_alone=len(columns) == 1)
-        if not keys:
+        if not keys or (is_keyed_by_title and is_product(columns)):
             raise _no_sku(columns, source)
         fields = {"sku": keys, **fields}
     renamed = {column: attribute_key(name) or name for name, column in chosen.items() if name not in FIELDS}
@@ -227,7 +226,7 @@ class _Names:
         """The columns' names without a short prefix that nearly all have, as ``v_products_name`` and ``p_name``."""
         heads = Counter(head for name in self._by_name if (head := name.partition("_")[0]) and len(head) <= 3)
         for head, n in heads.most_common(1):
-            if n >= 4 and n >= 0.8 * len(self._by_name):
+            if n >= 4 and n >= 0.8 * len(self._columns):
                 prefix = f"{head}_"
                 yield from (
                     (name[len(prefix) :], own) for name, own in self._by_name.items() if name.startswith(prefix)
@@ -378,7 +377,7 @@ def _existing(column: str, columns: Sequence[str], source: str) -> str:
 
 
 def _no_sku(columns: Sequence[str], source: str) -> SourceError:
-    if not n_known_names(columns) and any(map(is_value, columns)):
+    if is_product(columns):
         return SourceError(
             f"The first line of {source} looks like a product and not like the names of columns: {_joined(columns)}.",
             remedy="Write a line with the columns' names above it, such as: sku,title,price,image",

@@ -608,3 +608,32 @@ def test_a_title_is_guessed_as_the_key_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as error:
         read(write(tmp_path, "list.csv", table))
     assert error.value.remedy.endswith("--map sku=제목")
+
+
+def test_names_of_one_word_stay_titles_beside_short_descriptions(tmp_path: Path) -> None:
+    table = "Nombre,Precio,Descripción\nGuantes,100,Par\nLimas,250,Unidad\nCinta roja,90,Por metro\n"
+    gloves = read(write(tmp_path, "list.csv", table))[0][0].item
+    assert (gloves.sku, gloves.title, gloves.description) == ("Guantes", "Guantes", "Par")
+
+
+def test_a_title_that_no_row_has_gives_way_to_a_short_description(tmp_path: Path) -> None:
+    table = (
+        "Código;Descrição;Preço;nome;Descrição Curta\nA1;BANDAGEM 5 CM;20,24;;<p>Preta</p>\nA2;BOBINA 120 MM;35,16;;\n"
+    )
+    bandage, coil = [record.item for record in read(write(tmp_path, "erp.csv", table))[0]]
+    assert [(each.title, each.description) for each in (bandage, coil)] == [
+        ("BANDAGEM 5 CM", "Preta"),
+        ("BOBINA 120 MM", ""),
+    ]
+
+
+def test_a_prefix_of_most_columns_and_a_numbered_net_price(tmp_path: Path) -> None:
+    table = "tw_Id,tw_Symbol,tw_Nazwa,tw_Opis,tc_CenaNetto7\n3,CR-WHI,Skuter biały 60V,,1190.0\n4,CR-RED,Skuter czerwony,,920.0\n"
+    scooter = read(write(tmp_path, "gt.csv", table))[0][0].item
+    assert (scooter.sku, scooter.title, scooter.price_cents) == ("CR-WHI", "Skuter biały 60V", 119000)
+
+
+def test_a_first_product_is_no_header_where_addresses_would_serve_as_keys(tmp_path: Path) -> None:
+    table = "".join(f"{n};Book {n} of tales;https://img.example/{n}.jpg;12.4{n};1,2,0\n" for n in range(1, 5))
+    with pytest.raises(SourceError, match="looks like a product"):
+        read(write(tmp_path, "books.csv", table))

@@ -331,11 +331,15 @@ class QueryExpander:
         found: dict[str, str] = {}
         for at, word in enumerate(expanded.words):
             ways = expanded.of_word(at)
-            if len(ways) == 1 and ways[0].weight == CORRECTED_WEIGHT and self._is_lacked(word):
+            if len(ways) == 1 and ways[0].weight == CORRECTED_WEIGHT and self._may_be_wrong(word):
                 terms = ways[0].phrase[0]
                 assert isinstance(terms, tuple)
                 found[word] = self._dictionary.closest(word, terms)
         return found
+
+    def _may_be_wrong(self, word: str) -> bool:
+        """Whether neither an item nor the synonyms have a word, so that what counts as much is a correction."""
+        return self._is_lacked(word) and not self._thesaurus.knows(word)
 
     def _is_lacked(self, word: str) -> bool:
         """Whether no item has a word, in any form, and it may be a typing error."""

@@ -108,6 +108,9 @@ def test_shop_words_have_a_name_in_each_language() -> None:
         (["kibble"], "dry food"),
         (["zits"], "blemish"),
         (["playdoh"], "modelling dough"),
+        (["cone", "shame"], "recovery cone"),  # queries lose small words
+        (["snakes", "ladders"], "chutes ladders"),  # for "chutes & ladders"
+        (["squeaky", "hinge"], "penetrating oil"),
     ],
 )
 def test_everyday_words_for_what_shops_sell_ship_written_apart_or_not(asked: list[str], other: str) -> None:

@@ -91,7 +91,7 @@ def export(
     output.print(pace_table(*paces))
     output.print(agreement_table(agreement))
     print_line(f"Measured on {len(sample.images):,} images and titles of {sample.source}.")
-    show_next_step(target, precision)
+    show_next_step(target, precision, is_slower=paces[0].images_per_s > paces[1].images_per_s)
 
 
 def sample_for(settings: Settings) -> Sample:
@@ -164,9 +164,11 @@ def agreement_table(agreement: Agreement) -> Table:
     return table
 
 
-def show_next_step(target: Path, precision: Precision) -> None:
-    """Print how the export is used."""
+def show_next_step(target: Path, precision: Precision, *, is_slower: bool) -> None:
+    """Print how the export is used, and how not to use it where PyTorch is faster."""
     if precision == "int8":
         print_line(f"{target} is another encoder. Embed the catalog with it: vitrina encoder use {target}")
     else:
         print_line(f"The export in {target} is used from now on wherever there is no GPU.")
+        if is_slower:
+            print_line("PyTorch embeds images faster on this machine; VITRINA_RUNTIME=torch keeps to it.")

@@ -16,6 +16,7 @@ from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources import open_source
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import SourceError
+from vitrina.tuning.export.encoder import Pace
 
 
 def test_it_prints_both_speeds_and_the_agreement(
@@ -26,13 +27,19 @@ def test_it_prints_both_speeds_and_the_agreement(
     monkeypatch.setattr("vitrina.tuning.export.encoder.export_encoder", made.append)
     monkeypatch.setattr(encoder_export, "N_DEMO_SAMPLE", 20)
     monkeypatch.setenv("COLUMNS", "200")
+    paces = [Pace(10.0, 10.0, 1.0), Pace(20.0, 20.0, 1.0)]
+    monkeypatch.setattr("vitrina.tuning.export.encoder.measure_paces", lambda *_: paces)
     status, printed, _ = run_vitrina("encoder", "export", str(folder), "--store", str(tmp_path / "none"))
     assert status == 0
     assert made == [folder]
     assert "images/s" in printed
     assert "1.00000" in printed
     assert "20 images and titles of the demo's boutique" in printed
+    assert "VITRINA_RUNTIME=torch" not in printed
     assert not (tmp_path / "none").exists()
+    paces.reverse()
+    _, printed, _ = run_vitrina("encoder", "export", str(folder), "--store", str(tmp_path / "none"))
+    assert "PyTorch embeds images faster on this machine; VITRINA_RUNTIME=torch keeps to it." in printed
 
 
 def test_the_indexed_catalog_is_the_sample(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

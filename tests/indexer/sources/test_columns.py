@@ -30,6 +30,7 @@ from vitrina.search.types.errors import SourceError
         ("sku,Brand Name,My Item Name,shop price,img_width,img_src", "sku,My Item Name,shop price", "img_src"),
         ("id,brand,manufacturer_name,file_name", "id,,", "file_name"),
         ("p_id,name,price,img", "p_id,name,price", "img"),
+        ("idarticulo,nombre,costo,preciopub,codbarraart", "idarticulo,nombre,preciopub", ""),
         ("id,title,shipping_price,wholesale price,cost", "id,title,", ""),
     ],
 )

@@ -66,6 +66,11 @@ PRESTASHOP_FRENCH = """\
 1;https://s.example/1.jpg;"Tasse";REF-1;Cuisine;10,00;12,00;5
 """
 
+PRESTASHOP_IN_FRENCH = """\
+ID;Actif (0/1);Nom *;Catégories (x,y,z...);Prix TTC;Référence n°;Résumé;Étiquettes (x,y,z...);URL images (x,y,z...);Caractéristique (Nom:Valeur:Position:Personnalisé)
+1;1;Robe;Femme,Robes;69.90;MA-1;Longue;lin,été;https://s.example/1.jpg;Couleur:Bleu:1,Matière:Lin:2,Tailles:36-38:3
+"""
+
 AKENEO = """\
 sku;categories;enabled;family;parent;groups;name-de_DE;name-en_US;description-en_US-ecommerce;color;size;price-EUR;price-USD;picture;ean
 A-S;shirts;1;tshirt;model_a;;Hemd;Shirt;Soft;red;S;19.90;21.90;https://s.example/r.jpg;4006381333931
@@ -271,6 +276,12 @@ def test_prestashop(tmp_path: Path) -> None:
     assert urls(mug) == ["https://s.example/1.jpg"]
     french = only(write(tmp_path, "ps2.csv", PRESTASHOP_FRENCH)).item
     assert (french.sku, french.title, french.price_cents) == ("REF-1", "Tasse", 1200)
+    dress = only(write(tmp_path, "ps4.csv", PRESTASHOP_IN_FRENCH))
+    assert (dress.item.sku, dress.item.title, dress.item.price_cents) == ("MA-1", "Robe", 6990)
+    named = {name: dress.item.attributes[name] for name in ("couleur", "matière", "tailles", "tags", "categories")}
+    assert named == {"couleur": "Bleu", "matière": "Lin", "tailles": "36-38", "tags": ("lin", "été"),
+                     "categories": ("Femme", "Robes")}  # fmt: skip
+    assert urls(dress) == ["https://s.example/1.jpg"]
     spanish = 'ID;Nombre;"Categorías (x,y,z...)";Precio IVA incluido;Referencia\n1;Taza;Cocina,Tazas;12,00;REF-1\n'
     cup = only(write(tmp_path, "ps3.csv", spanish)).item
     assert (cup.price_cents, cup.attributes["categories"]) == (1200, ("Cocina", "Tazas"))

@@ -127,9 +127,9 @@ class AttributeScores:
     at most, that meet all that are ``wanted``.
 
     ``is_kind``, shape (n wanted,), marks those that name a kind of thing, in a field that most items have, and
-    ``is_rare_kind`` those in a field that few have; ``may_modify`` marks those that are not the last of the query, or
-    the first in a language that puts heads there, and may say what another thing is for, and ``is_purpose`` those that
-    do: a kind beside a head that has no kind. ``n_asked`` counts the wanted requirements, free ones included.
+    ``is_rare_kind`` those in a field that few have; ``may_modify`` marks those that may be part of another thing's
+    name: all but the last of the query, and the first, too, where heads come first (no ``robe de chambre`` is a robe);
+    ``is_purpose`` marks a kind beside a head that has none. ``n_asked`` counts the wanted, free ones included.
     ``priced`` has the ids of the items within the bounds of each that bounds the price, sorted. An item must not meet
     any of the ``denied``, which the query's text denies, nor all of ``without`` together, one value a field: avoiding
     "red or blue shirts" does not avoid everything red.
@@ -273,7 +273,7 @@ def attribute_scores(
         wanted=wanted,
         is_kind=is_kind & is_filled,
         is_rare_kind=is_kind & ~is_filled,
-        may_modify=may_modify,
+        may_modify=may_modify | (lexical.language in HEAD_FIRST),
         is_purpose=is_purpose,
         n_asked=sum(each.wanted for each in parsed.of_catalog),
         denied=denied,

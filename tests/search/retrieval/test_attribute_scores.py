@@ -303,6 +303,20 @@ def test_the_first_kind_is_meant_in_a_language_that_puts_it_there(tmp_path: Path
     engine.catalog.close()
 
 
+def test_a_head_is_not_the_kind_that_is_meant_where_all_that_has_the_whole_name_is_of_others(
+    tmp_path: Path, encoder: FakeEncoder
+) -> None:
+    rows = [
+        make_entry(encoder, "gown", "Peignoir polaire", attributes={"categorie": "Nuit"}),
+        make_entry(encoder, "dress", "Robe longue", attributes={"categorie": "Robes"}),
+    ]
+    engine = opened(tmp_path, encoder, rows, "fr")
+    words = {hit.item.sku: hit.signals.words for hit in engine.search(Query("robe de chambre")).hits}
+    assert words["gown"] > 2 * words["dress"]
+    assert engine.search(Query("robe")).hits[0].item.sku == "dress"
+    engine.catalog.close()
+
+
 def test_what_follows_a_head_is_no_kind_in_a_language_that_puts_heads_first(
     tmp_path: Path, encoder: FakeEncoder
 ) -> None:

@@ -1,8 +1,9 @@
 """Make the synonyms that ship in ``search/analysis``: ``python -m recipes.synonyms --words FOLDER``.
 
 Synonyms come from WordNet's nouns for things that shops sell, narrower kinds from WordNet and Shopify's categories,
-and both from the parser's own table; ``synonyms.txt`` has more synonyms. Each line of the file has a phrase key, a tab,
-its synonyms, a tab, and the narrower kinds, both separated by ``|``.
+and both from the parser's own table; ``synonyms.txt`` has more synonyms, and what helps against troubles. Each line of
+the file has a phrase key, its synonyms, the narrower kinds and, for a trouble, what helps, with tabs between them and
+``|`` within.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.language import Language
-from vitrina.search.analysis.synonyms import parse_synonyms
+from vitrina.search.analysis.synonyms import SynonymRule, parse_synonyms
 from vitrina.search.understanding.names import COVERS, SYNONYMS
 
 OUT = Path(__file__).parent.parent / "search" / "analysis" / "synonyms.tsv.gz"
@@ -167,13 +168,22 @@ def spellings(phrases: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def pairs_of(rule: SynonymRule) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Each name on the left of a rule with each on its right."""
+    return ((one, other) for one in rule.sources for other in rule.targets)
+
+
 def make_lines(
-    same: Mapping[str, Sequence[str]], narrower: Mapping[str, Sequence[str]], spelled: Mapping[str, str]
+    same: Mapping[str, Sequence[str]],
+    narrower: Mapping[str, Sequence[str]],
+    helps: Mapping[str, Sequence[str]],
+    spelled: Mapping[str, str],
 ) -> Iterator[str]:
-    for word in sorted({*same, *narrower}):
+    for word in sorted({*same, *narrower, *helps}):
         synonyms = list(same.get(word, ()))[:MAX_SYNONYMS]
         kinds = [kind for kind in narrower.get(word, ()) if kind not in synonyms][:MAX_NARROWER]
-        yield "\t".join((word, "|".join(map(spelled.__getitem__, synonyms)), "|".join(map(spelled.__getitem__, kinds))))
+        columns = [synonyms, kinds, helps.get(word, [])]
+        yield "\t".join((word, *("|".join(map(spelled.__getitem__, column)) for column in columns))).rstrip("\t")
 
 
 def main() -> None:
@@ -186,8 +196,10 @@ def main() -> None:
     synsets = make_synsets(rows)
     categories = read_categories(options.words / "shopify_categories.txt")
     sold = frozenset(name for path in categories for name in names_in(path[-1]))
-    more = [[" ".join(name) for name in rule.sources] for rule in parse_synonyms(MORE.read_text(encoding="utf-8"))]
-    tables = [*more, *((value, *others) for table in (SYNONYMS, COVERS) for value, others in table.items())]
+    rules = parse_synonyms(MORE.read_text(encoding="utf-8"))
+    more = [[" ".join(name) for name in rule.sources] for rule in rules if not rule.replaces]
+    troubles = [(" ".join(one), " ".join(other)) for rule in rules if rule.replaces for one, other in pairs_of(rule)]
+    tables = [*more, *troubles, *((value, *others) for table in (SYNONYMS, COVERS) for value, others in table.items())]
     own = [(value, *others) for value, others in SYNONYMS.items()]
     same = grouped([*table_pairs([*more, *own]), *without_vague(synonyms_of(synsets, sold))])
     covers = [(phrase_key(wide), phrase_key(kind)) for wide, kinds in COVERS.items() for kind in kinds]
@@ -195,7 +207,8 @@ def main() -> None:
     wordnet = (word for column in ("synonyms", "hypernyms") for row in rows for word in re.split("[,;] ", row[column]))
     parts = (part for path in categories for part in SEPARATOR.split(path[-1]))
     spelled = spellings((*(name for table in tables for name in table), *wordnet, *parts))
-    text = HEADER + "\n".join(make_lines(same, narrower, spelled)) + "\n"
+    helps = grouped((phrase_key(trouble), phrase_key(thing)) for trouble, thing in troubles)
+    text = HEADER + "\n".join(make_lines(same, narrower, helps, spelled)) + "\n"
     options.out.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
 
 

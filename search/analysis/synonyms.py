@@ -140,7 +140,8 @@ NO_KINDS = frozenset({"gift", "present"})
 @cache
 def english_heads() -> frozenset[str]:
     """The keys of the words that end the names for which synonyms ship: kinds of things."""
-    return frozenset(key.rpartition(" ")[2] for key in shipped_synonyms()) - NO_KINDS
+    names = (key for key, rest in shipped_synonyms().items() if not rest.startswith("\t\t"))
+    return frozenset(key.rpartition(" ")[2] for key in names) - NO_KINDS
 
 
 LEAST_ENGLISH = 0.6
@@ -206,9 +207,10 @@ class Thesaurus:
                 dict.fromkeys(same_words, SHOP_WORD_WEIGHT),
             )
             return (*own, *(Synonym(phrase, weight) for each in weighted for phrase, weight in each.items()))
-        same, _, narrower = self._known(key).partition("\t")
+        same, narrower, helps, *_ = [*self._known(key).split("\t"), "", ""]
         weight = PHRASE_WEIGHT if len(words) > 1 else SYNONYM_WEIGHT
-        found = [Synonym(words, weight) for phrase in same.split("|") if phrase for words in written(phrase)]
+        phrases = (phrase for column in (same, helps) for phrase in column.split("|") if phrase)
+        found = [Synonym(words, weight) for phrase in phrases for words in written(phrase)]
         found += [Synonym(tuple(phrase.split()), NARROWER_WEIGHT) for phrase in narrower.split("|") if phrase]
         return (*own, *found)
 
@@ -229,6 +231,13 @@ class Thesaurus:
     def replaces(self, words: Sequence[str]) -> bool:
         """Whether the shop wants the synonyms of a phrase in its place."""
         return self.key(words) in self._replaced
+
+    def is_name(self, words: Sequence[str]) -> bool:
+        """Whether words are together a name of a thing, with synonyms or narrower kinds; no trouble, nor what one does,
+        for which something helps."""
+        key = self.key(words)
+        is_trouble = self._known(key).startswith("\t\t")
+        return not is_trouble and bool(self.synonyms(words))
 
     def knows(self, word: str) -> bool:
         """Whether a word is in any of the synonyms, and so spelled as it is meant."""

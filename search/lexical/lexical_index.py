@@ -168,7 +168,7 @@ class LexicalIndex:
         """Whether a name of several words is a known one, as a whole, and no item holds all its words in any way."""
         state = self._state
         expansion = state.expand(name)
-        is_known = len(expansion.words) > 1 and bool(state.thesaurus.synonyms(expansion.words))
+        is_known = len(expansion.words) > 1 and state.thesaurus.is_name(expansion.words)
         return is_known and not QueryMatches(expansion, state.postings).has_whole()
 
     def rewordings(self, text: str) -> tuple[str, ...]:

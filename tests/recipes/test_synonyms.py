@@ -44,8 +44,8 @@ def test_a_category_that_lists_things_names_each() -> None:
 
 def test_lines_have_keys_and_spellings() -> None:
     spelled = spellings(["Running Shoes", "Sneakers", "Boots"])
-    lines = list(make_lines({"sneaker": ["running sho"]}, {"sho": ["boot"]}, spelled))
-    assert lines == ["sho\t\tboots", "sneaker\trunning shoes\t"]
+    lines = list(make_lines({"sneaker": ["running sho"]}, {"sho": ["boot"]}, {"wet foot": ["boot"]}, spelled))
+    assert lines == ["sho\t\tboots", "sneaker\trunning shoes", "wet foot\t\t\tboots"]
 
 
 def test_what_shops_call_one_thing_ships_under_each_name() -> None:

@@ -119,6 +119,14 @@ def test_everyday_words_for_what_shops_sell_ship_written_apart_or_not(asked: lis
     assert all(map(thesaurus.knows, asked))
 
 
+def test_what_helps_is_no_other_name_of_the_trouble() -> None:
+    thesaurus = Thesaurus(Language("en"))
+    assert Synonym(("muscle", "rub"), PHRASE_WEIGHT) in thesaurus.synonyms(["sore", "muscles"])
+    assert not any("sore" in each.words for each in thesaurus.synonyms(["muscle", "rub"]))
+    assert not thesaurus.is_name(["sore", "muscles"])
+    assert thesaurus.is_name(["washing", "machine"])
+
+
 def test_a_phrase_is_reworded_one_run_of_its_words_at_a_time() -> None:
     thesaurus = Thesaurus(Language("fi"), parse_synonyms("bin, trash can\nred, scarlet"))
     assert thesaurus.rewordings(["red", "trash", "can"]) == (("scarlet", "trash", "can"), ("red", "bin"))

@@ -261,12 +261,13 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     return cast(Tokenizer, open_clip.get_tokenizer(f"{LOCAL_PREFIX}{folder}"))
 
 
-def precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """bfloat16 autocast on CUDA; plain float32 elsewhere, where bfloat16 is emulated and slower."""
+def precision(device: torch.device, *, trains: bool = False) -> contextlib.AbstractContextManager[object]:
+    """bfloat16 autocast on CUDA and, to train, on a CPU that computes in it: there a step takes less than half as long.
+    Else plain float32; without gradients autocast converts the weights at each call, and gains nothing on a CPU."""
     import torch
 
-    if device.type == "cuda":
-        return torch.autocast("cuda", dtype=torch.bfloat16)
+    if device.type == "cuda" or (trains and computes_in_bfloat16()):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
 
 

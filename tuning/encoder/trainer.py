@@ -235,7 +235,7 @@ class EncoderTrainer(Trainer[EncoderBatch]):
 
 def embed_images(model: Any, pixels: torch.Tensor) -> torch.Tensor:
     """Unit rows, float32, shape (n, d), of pixels (n, 3, h, w)."""
-    with precision(pixels.device):
+    with precision(pixels.device, trains=True):
         rows = model.encode_image(pixels)
     return normalize(rows.float(), dim=-1)
 
@@ -243,7 +243,7 @@ def embed_images(model: Any, pixels: torch.Tensor) -> torch.Tensor:
 def embed_texts(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     """Unit rows, float32, shape (m, d), of (m, context) token ids; cut to their length where the tower allows it."""
     tower = ShortTextTower.of(model)
-    with precision(tokens.device):
+    with precision(tokens.device, trains=True):
         if tower is None:
             return normalize(model.encode_text(tokens).float(), dim=-1)
         order = tower.lengths(tokens).argsort(stable=True)

@@ -91,7 +91,7 @@ class RerankerTrainer(Trainer[Sequence[Shown]]):
 
     def _loss(self, part: Sequence[Shown]) -> torch.Tensor:
         """Summed over the pairs."""
-        with precision(self._questions.model.device):
+        with precision(self._questions.model.device, trains=True):
             logits = self._questions.logits(
                 [candidate for _, candidate in part], [pair.statement for pair, _ in part], share=self._share
             )

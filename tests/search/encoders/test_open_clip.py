@@ -149,7 +149,7 @@ def test_devices_that_are_not_there_are_named(tiny_folder: Path, monkeypatch: py
         load_encoder(f"local-dir:{tiny_folder}", device="tpu")
 
 
-def test_bfloat16_on_cuda_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_on_cuda_and_for_training_where_the_cpu_computes_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, torch.dtype]] = []
 
     def autocast(device_type: str, dtype: torch.dtype) -> contextlib.AbstractContextManager[None]:
@@ -157,10 +157,14 @@ def test_bfloat16_on_cuda_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         return contextlib.nullcontext()
 
     monkeypatch.setattr(torch, "autocast", autocast)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     precision(torch.device("cpu"))
     assert asked == []
     precision(torch.device("cuda", 0))
-    assert asked == [("cuda", torch.bfloat16)]
+    precision(torch.device("cpu"), trains=True)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    precision(torch.device("cpu"), trains=True)
+    assert asked == [("cuda", torch.bfloat16), ("cpu", torch.bfloat16)]
 
 
 @pytest.mark.parametrize(("capability", "kind"), [("avx512_bf16", torch.bfloat16), ("avx512_f", torch.float32)])

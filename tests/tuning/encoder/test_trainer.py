@@ -166,7 +166,7 @@ def test_a_checkpoint_goes_on_where_the_run_was(tmp_path: Path) -> None:
 
 
 def test_under_lower_precision_embeddings_are_still_unit_float32_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    def lower(device: torch.device) -> AbstractContextManager[object]:
+    def lower(device: torch.device, *, trains: bool) -> AbstractContextManager[object]:
         return torch.autocast(device.type, dtype=torch.bfloat16)
 
     monkeypatch.setattr("vitrina.tuning.encoder.trainer.precision", lower)

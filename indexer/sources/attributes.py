@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import pairwise
 
 from vitrina.indexer.sources.cells import (
     clean_text,
@@ -57,6 +58,10 @@ _OF_LABELLED = frozenset({"label", "key", "value", "id", "code"})
 
 MAX_LIST_CHARS = 300
 _LIST_VALUE = re.compile(r"[^\W\d_][\w'&/+-]{0,24}(?: [\w'&/+-]{1,24}){0,2}")
+_SIZE = r"(?:[2-6]?X{0,4}[SML]{1,2}|[1-9]\d{1,2})"
+_SIZE_RUN = re.compile(rf"{_SIZE}-{_SIZE}(?:-{_SIZE})+|{_SIZE}/{_SIZE}(?:/{_SIZE})+", re.IGNORECASE)
+"""Three sizes or more in one value: ``XS-S-M-L``, ``36/38/40``; two may be a range."""
+
 _AFTER_NAMES = frozenset({"inc", "ltd", "llc", "gmbh", "co", "corp", "sa", "bv", "ag", "plc", "jr", "sr", "and", "or"})
 _BOOLEANS = {"true": True, "false": False}
 
@@ -102,7 +107,7 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
         yield from _flatten_list(key, value, depth)
     elif (
         isinstance(value, str)
-        and ("," in value or ";" in value)
+        and ("," in value or ";" in value or _SIZE_RUN.fullmatch(value))
         and len(parts := split_values(value)) > 1
         and not _is_person(key, parts)
     ):
@@ -169,6 +174,11 @@ def split_values(text: str) -> list[str]:
     """
     if len(text) > MAX_LIST_CHARS or "<" in text or "\n" in text:
         return [text]
+    if _SIZE_RUN.fullmatch(text):
+        sizes = re.split(r"[-/]", text)
+        numbers = [int(size) for size in sizes if size.isdigit()]
+        is_run = not numbers or (len(numbers) == len(sizes) and len({b - a for a, b in pairwise(numbers)}) == 1)
+        return sizes if is_run else [text]
     text = html.unescape(text) if "&" in text and ";" in text else text
     parts = [part.strip() for part in text.split("," if "," in text else ";")]
     is_list = all(_LIST_VALUE.fullmatch(part) and part.lower() not in _AFTER_NAMES for part in parts)

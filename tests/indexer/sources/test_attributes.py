@@ -129,6 +129,10 @@ def test_nested_objects_have_dotted_keys() -> None:
         ("Men|Shirts", "Men|Shirts"),
         ("<p>Wash <b>cold</b></p>", "Wash cold"),
         ("4.50", 4.5),
+        ("XS-S-M-L", ("XS", "S", "M", "L")),
+        ("36/38/40", (36, 38, 40)),
+        ("36-38", "36-38"),
+        ("10-12-25", "10-12-25"),
     ],
 )
 def test_lists_written_as_text(cell: str, values: AttributeValue) -> None:

@@ -9,7 +9,6 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -41,25 +40,28 @@ class ShortTextTower:
     def __init__(self, tower: Any) -> None:
         self._tower = tower
         self._is_masked = not hasattr(tower, "attn_mask")
-        self._of_length = lru_cache(maxsize=None)(self._shortened)
+        self._is_whole_model = hasattr(tower, "encode_text")
+        prefix = "text_" if self._is_whole_model else ""
+        self._ends_at = getattr(tower, f"{prefix}eos_id", None) if pool_type_of(tower) == "eos" else None
 
     @classmethod
     def of(cls, model: Any) -> ShortTextTower | None:
         """The text tower of an open_clip model, or None if fewer tokens would change the vector.
 
         They do not if its mask is causal and the vector is read at the end token, without a class token after the text,
-        or if it is a transformer of transformers, which masks the padding. Models that contain their text tower
-        (``custom_text`` is false) do not accept fewer tokens.
+        or if it is a transformer of transformers, which masks the padding.
         """
+        from open_clip import CLIP
         from open_clip.hf_model import HFTextEncoder, MaxPooler
         from open_clip.transformer import TextTransformer
 
-        tower = getattr(model, "text", None)
+        tower = model if type(model) is CLIP else getattr(model, "text", None)
         if isinstance(tower, HFTextEncoder):
             return None if isinstance(tower.pooler, MaxPooler) else cls(tower)
-        if not isinstance(tower, TextTransformer):
+        if not isinstance(tower, TextTransformer | CLIP):
             return None
-        exact = tower.attn_mask is not None and tower.cls_emb is None and tower.pool_type in ("argmax", "eos")
+        has_class_token = getattr(tower, "cls_emb", None) is not None
+        exact = tower.attn_mask is not None and not has_class_token and pool_type_of(tower) in ("argmax", "eos")
         return cls(tower) if exact else None
 
     @property
@@ -71,22 +73,33 @@ class ShortTextTower:
         """The number of tokens that count; (n, context length) to int64, shape (n,)."""
         if self._is_masked:
             return tokens.ne(int(self._tower.config.pad_token_id)).sum(dim=1)
-        if self._tower.pool_type == "eos":
-            return cast("torch.Tensor", (tokens == self._tower.eos_id).int().argmax(dim=1) + 1)
+        if self._ends_at is not None:
+            return cast("torch.Tensor", (tokens == self._ends_at).int().argmax(dim=1) + 1)
         return tokens.argmax(dim=1) + 1  # the end token has the highest id
 
     def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
         """Embed (n, context length) token ids, cut to the longest text among them; shape (n, dimension)."""
         longest = int(self.lengths(tokens).max())
-        return cast("torch.Tensor", self._of_length(longest)(tokens[:, :longest]))
+        tower = self._shortened(longest)
+        embed = tower.encode_text if self._is_whole_model else tower
+        return cast("torch.Tensor", embed(tokens[:, :longest]))
 
     def _shortened(self, length: int) -> Any:
-        """The tower with a smaller mask: a shallow copy, which shares the weights and leaves the tower as it is."""
+        """The tower with a smaller mask: a shallow copy, which shares the weights and leaves the tower as it is. A
+        whole model adds all of its positions, so that its copy has fewer of them, too."""
         if self._is_masked:
             return self._tower
         shortened = copy.copy(self._tower)
         shortened._buffers = {**self._tower._buffers, "attn_mask": self._tower.attn_mask[:length, :length]}
+        if self._is_whole_model:
+            positions = self._tower.positional_embedding[:length]
+            shortened._parameters = {**self._tower._parameters, "positional_embedding": positions}
         return shortened
+
+
+def pool_type_of(tower: Any) -> str:
+    """How a text's vector is read from its tokens', by a tower or by a model that contains its own."""
+    return str(getattr(tower, "text_pool_type", None) or getattr(tower, "pool_type", ""))
 
 
 _BATCH_SIZE = 256

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from open_clip import CLIP
 from open_clip.transformer import TextTransformer
 
 from vitrina.search.encoders.open_clip import ShortTextTower
@@ -76,6 +77,26 @@ def test_threads_with_texts_of_other_lengths_do_not_meet() -> None:
 )
 def test_other_towers_get_the_whole_context(options: dict[str, object]) -> None:
     assert ShortTextTower.of(SimpleNamespace(text=tower(**options))) is None
+
+
+@pytest.mark.parametrize("pool_type", ["argmax", "eos"])
+def test_a_model_that_contains_its_text_tower_takes_short_texts_too(pool_type: str) -> None:
+    torch.manual_seed(0)
+    vision = {"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 16}
+    text = {"context_length": CONTEXT, "vocab_size": 50, "width": 16, "heads": 2, "layers": 2, "pool_type": pool_type}
+    whole = CLIP(8, vision, text | ({"eos_id": END} if pool_type == "eos" else {})).eval()
+    short = ShortTextTower.of(whole)
+    assert short is not None
+    received: list[int] = []
+    whole.token_embedding.register_forward_pre_hook(lambda _, given: received.append(given[0].shape[1]))
+    for lengths in ([2, 5, 3], [CONTEXT, 1], [4]):
+        with torch.inference_mode():
+            np.testing.assert_allclose(short(tokens(lengths)), whole.encode_text(tokens(lengths)), atol=1e-5)
+    assert received == [5, CONTEXT, CONTEXT, CONTEXT, 4, CONTEXT]
+    torch.autograd.backward(short(tokens([2, 5])).sum())
+    assert whole.positional_embedding.grad is not None
+    assert whole.positional_embedding.grad[:5].abs().sum() > 0
+    assert whole.positional_embedding.shape == (CONTEXT, 16)
 
 
 def test_models_without_a_text_tower_of_their_own_get_the_whole_context() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, takewhile
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
-from vitrina.search.analysis.bound_words import BOUNDING, NEGATIONS
+from vitrina.search.analysis.bound_words import BOUNDING, NEGATIONS, SENTENCE_WORDS
 from vitrina.search.analysis.language import without_accents
 from vitrina.search.analysis.measure_spellings import Numbers, spellings, without_size_words
 from vitrina.search.analysis.measures import NUMBER_WORDS, OPENING, SPELLED_NUMBERS, TO, Measure, measured
@@ -72,8 +72,8 @@ RARE_SHARE = 0.05
 MAX_PHRASE_WORDS = 3
 """The most words in a row that may be one word or model number."""
 
-NO_TYPOS = BOUNDING | OPENING | set(TO) | set(NEGATIONS)
-"""Words that bound, open, join or deny something, and are meant as they stand."""
+NO_TYPOS = BOUNDING | OPENING | set(TO) | set(NEGATIONS) | SENTENCE_WORDS
+"""Words that bound, open, join or deny something, or hold sentences together, and are meant as they stand."""
 
 CountItems = Callable[[int], int]
 
@@ -145,7 +145,7 @@ class QueryExpander:
         found += [each for each in self._joined(words) if replaced.isdisjoint(each.words)]
         held = {at for each in found for at in each.words if self._is_held(each.phrase)}
         for at in set(range(len(words))) - held:
-            if not self._thesaurus.knows(words[at]):
+            if words[at] not in NO_TYPOS and not self._thesaurus.knows(words[at]):
                 found += self._corrected(words[at], at)
         if as_meant:
             found += self._synonyms_as_meant(words, held)
@@ -156,7 +156,7 @@ class QueryExpander:
         catalog or the synonyms have."""
         meant: dict[int, str] = {}
         for at, word in enumerate(words):
-            if at not in held and not self._thesaurus.knows(word):
+            if at not in held and word not in NO_TYPOS and not self._thesaurus.knows(word):
                 near = [
                     (distance, 0, term) for term, distance in self._dictionary.close_to(word) if self._n_items(term)
                 ]

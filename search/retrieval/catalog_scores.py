@@ -80,7 +80,7 @@ def avoided_words(lexical: LexicalIndex, parsed: ParsedQuery, item_ids: NDArray[
     """Which of ``item_ids`` hold the words to avoid, or anything that the text denies, and which say that they lack
     one of these and hold none."""
     held, lacked = np.zeros((2, len(item_ids)), np.bool_)
-    for words in filter(None, (parsed.query.without, *parsed.denied)):
+    for words in filter(None, (parsed.query.without, *parsed.denied, *parsed.lacked)):
         found = lexical.avoid(words, item_ids)
         held |= found.held
         lacked |= found.lacked

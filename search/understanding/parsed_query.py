@@ -44,7 +44,8 @@ class ParsedQuery:
     ``of_text`` and ``of_without`` are the requirements of the query's two texts, in the order of their words, whatever
     the texts' weights; ``of_images`` are those of its images and of the items to resemble, empty where they were not
     read. ``composition`` is what text and images ask for together, None without both. ``text`` is what is searched for:
-    the query's text, without what it denies, ``denied``, and with what its image shows if the two are composed.
+    the query's text, without what it denies, ``denied``, and with what its image shows if the two are composed;
+    ``lacked`` are ingredients that things in it are called free of.
     ``vectors`` has one entry for each part of the query. ``vocabulary`` is the catalog's as of its ``version``, and
     ``excluded`` has the ids of items that must not be found, shape (n,). ``corrected`` has the words of the text as it
     was written, folded, in place of which ``query`` has others.
@@ -61,6 +62,7 @@ class ParsedQuery:
     vocabulary: Vocabulary
     excluded: NDArray[np.int64]
     corrected: Mapping[str, str] = field(default_factory=dict)
+    lacked: tuple[str, ...] = ()
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
@@ -143,6 +145,7 @@ class QueryParser:
             vocabulary,
             excluded,
             corrected,
+            said.lacked,
         )
 
     def _with_synonyms(self, asked: Requirement, vocabulary: Vocabulary) -> Requirement:

@@ -20,15 +20,20 @@ from vitrina.search.understanding.catalog_attributes import AttributeMatch, Voca
 from vitrina.search.understanding.names import MatchType
 from vitrina.search.understanding.prices import price_requirements, without_prices
 from vitrina.search.understanding.span_matching import SpanMatch, match_spans
-from vitrina.search.understanding.tokens import INNER, Joiner, Token, TokenRole, prepared, spelled_out, tokenize
+from vitrina.search.understanding.tokens import (
+    INGREDIENTS,
+    INNER,
+    NOT_DENYING,
+    UNWORD,
+    Joiner,
+    Token,
+    TokenRole,
+    prepared,
+    spelled_out,
+    tokenize,
+)
 
 DENYING = (TokenRole.NOT, TokenRole.WITHOUT)
-
-UNWORD = re.compile(r"(?<![\w-])un-?([^\W\d_]{4,})(?![\w-])")
-"""A word that may deny what follows its prefix."""
-
-NOT_DENYING = frozenset({"size", "shipping", "delivery", "gift", "gifts"})
-"""Before these, ``free`` does not deny: ``cotton free size``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +94,12 @@ def query_parts(words: Sequence[Token], vocabulary: Vocabulary, *, wanted: bool 
 
 @dataclass(frozen=True, slots=True)
 class DividedText:
-    """A text's ``wanted`` words, and the words of each thing ``denied``."""
+    """A text's ``wanted`` words, the words of each thing ``denied``, and of each ingredient ``lacked`` that what is
+    wanted is called free of."""
 
     wanted: str
     denied: tuple[str, ...] = ()
+    lacked: tuple[str, ...] = ()
 
 
 def divided(text: str, vocabulary: Vocabulary) -> DividedText:
@@ -103,9 +110,12 @@ def divided(text: str, vocabulary: Vocabulary) -> DividedText:
     """
     folded = with_denials_apart(prepared(text), vocabulary)
     words = tokenize(folded)
-    denied = [part for part in query_parts(words, vocabulary) if not part.wanted and not is_compound(words, part)]
+    unwanted = [part for part in query_parts(words, vocabulary) if not part.wanted]
+    denied = [part for part in unwanted if not is_compound(words, part)]
+    free = [part for part in unwanted if is_before_free(words, part) and words[part.end - 1].text in INGREDIENTS]
+    lacked = tuple(requirement(folded, words, part).words for part in free)
     if not denied:
-        return DividedText(text)
+        return DividedText(text, lacked=lacked)
     kept, at = [], 0
     for part in denied:
         end = part.start
@@ -115,7 +125,7 @@ def divided(text: str, vocabulary: Vocabulary) -> DividedText:
         at = part.end
     kept.append(range(at, len(words)))
     wanted = [folded[words[span[0]].start : words[span[-1]].end] for span in kept if says_more(words, span)]
-    return DividedText(" ".join(wanted), tuple(requirement(folded, words, part).words for part in denied))
+    return DividedText(" ".join(wanted), tuple(requirement(folded, words, part).words for part in denied), lacked)
 
 
 def says_more(words: Sequence[Token], span: range) -> bool:
@@ -127,7 +137,11 @@ def is_compound(words: Sequence[Token], part: QueryPart) -> bool:
     """Whether a denied part and what denies it are one name: ``non-stick``, ``no-show``, ``sugar free``."""
     before, first = words[part.start - 1 : part.start], words[part.start]
     is_joined = any(word.text == "non" or first.joiner is Joiner.HYPHEN for word in before if word.role in DENYING)
-    return is_joined or any(word.text == "free" for word in words[part.end : part.end + 1])
+    return is_joined or is_before_free(words, part)
+
+
+def is_before_free(words: Sequence[Token], part: QueryPart) -> bool:
+    return any(word.text == "free" for word in words[part.end : part.end + 1])
 
 
 def pieces(words: Sequence[Token], found: Sequence[SpanMatch]) -> list[QueryPart]:
@@ -246,7 +260,8 @@ def with_polarity(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[Qu
         if word.joiner is Joiner.BREAK or (tight and word.joiner is not Joiner.HYPHEN):
             denying = False
         if part.is_loose and word.role in DENYING:
-            denying, tight, denied = True, next_joiner(words, part) is Joiner.HYPHEN, None
+            is_tight = any(following.joiner is Joiner.HYPHEN for following in words[part.end : part.end + 1])
+            denying, tight, denied = True, is_tight, None
         elif part.is_loose and word.role is not TokenRole.PLAIN:
             joins = word.role is TokenRole.AND
             denying = denying and (denied is None or word.role in (TokenRole.AND, TokenRole.FILLER))
@@ -260,10 +275,6 @@ def with_polarity(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[Qu
             kept.append(replace(part, wanted=not denying))
             denied, joins = (part if denying else None), False
     return kept
-
-
-def next_joiner(words: Sequence[Token], part: QueryPart) -> Joiner | None:
-    return words[part.end].joiner if part.end < len(words) else None
 
 
 def goes_on(words: Sequence[Token], before: QueryPart, part: QueryPart) -> bool:

@@ -131,6 +131,25 @@ CALLED_SO = frozenset(
 )
 """What shops call a thing by that it lacks: ``sans fil`` denies nothing, as wireless does not."""
 
+UNWORD = re.compile(r"(?<![\w-])un-?([^\W\d_]{4,})(?![\w-])")
+"""A word that may deny what follows its prefix."""
+
+NOT_DENYING = frozenset({"size", "shipping", "delivery", "gift", "gifts"})
+"""Before these, ``free`` does not deny: ``cotton free size``."""
+
+INGREDIENTS = frozenset(
+    {
+        "additive", "alcohol", "aluminium", "aluminum", "ammonia", "beef", "bpa", "caffeine", "chemical", "chicken",
+        "chlorine", "corn", "dairy", "dye", "egg", "fat", "fish", "fluoride", "fragrance", "fur", "gelatin", "gelatine",
+        "gluten", "grain", "lactose", "lamb", "latex", "lead", "leather", "maize", "meat", "milk", "mineral", "nickel",
+        "nut", "nuts", "oil", "palm", "paraben", "parabens", "peanut", "perfume", "phosphate", "plastic", "pork",
+        "poultry", "preservative", "salt", "scent", "silicone", "silicones", "soap", "soy", "soya", "sugar", "sulfate",
+        "sulfates", "sulphate", "sulphates", "turkey", "wheat", "yeast", "zinc",
+    }
+)  # fmt: skip
+"""What things are made of, or not: who asks for ``chicken free`` avoids chicken, but ``frizz free`` asks for what helps
+against frizz, and says so."""
+
 ABBREVIATIONS = (
     (re.compile(r"(?<!\w)w/o(?!\w)"), "without"),
     (re.compile(r"(?<!\w)w/(?=\s|\w)"), "with "),

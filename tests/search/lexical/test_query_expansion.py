@@ -194,6 +194,7 @@ def test_a_misspelled_word_has_synonyms_after_the_word_itself(shop: Shop) -> Non
     assert found(index, "high visibilty")[0] == 0  # no item has the word that is meant
     assert found(index, "sfoa") == [1, 2]
     assert index.corrections("sfoa") == {"sfoa": "sofa"}
+    assert shop("Hat", text="Fine hats").corrections("something that fits") == {}
     assert shop("Sofa").corrections("settee") == {}  # which is another word for it
     assert 0 not in found(index, "visible")
 

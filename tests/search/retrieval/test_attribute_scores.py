@@ -417,6 +417,7 @@ def test_a_department_beside_a_head_is_no_kind(tmp_path: Path, encoder: FakeEnco
         ("mouthwash no alcohol", "contains no added alcohol"),
         ("mouthwash without sugar", "Free from sugar"),
         ("mouthwash no salt", "unsalted"),
+        ("alcohol free mouthwash", "alcohol free"),
     ],
 )
 def test_what_says_that_it_lacks_something_is_what_has_none(

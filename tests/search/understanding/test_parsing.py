@@ -326,11 +326,14 @@ def test_a_text_is_divided_by_what_it_wants_and_denies(text: str, wanted: str, d
     assert divided(text, FASHION) == DividedText(wanted, denied)
 
 
-@pytest.mark.parametrize(
-    "text", ["non-stick pan", "Sugar-free cookies", "no-show socks", "red shirt", "Nike No. 5", ""]
-)
+@pytest.mark.parametrize("text", ["non-stick pan", "frizz-free hair", "no-show socks", "red shirt", "Nike No. 5", ""])
 def test_a_text_that_denies_nothing_stays_as_it_is(text: str) -> None:
     assert divided(text, FASHION) == DividedText(text)
+
+
+@pytest.mark.parametrize(("text", "lacked"), [("Sugar-free cookies", "sugar"), ("chicken free dog food", "chicken")])
+def test_what_is_called_free_of_an_ingredient_lacks_it(text: str, lacked: str) -> None:
+    assert divided(text, FASHION) == DividedText(text, lacked=(lacked,))
 
 
 KITCHEN = Vocabulary(

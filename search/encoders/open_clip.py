@@ -42,7 +42,8 @@ class ShortTextTower:
         self._is_masked = not hasattr(tower, "attn_mask")
         self._is_whole_model = hasattr(tower, "encode_text")
         prefix = "text_" if self._is_whole_model else ""
-        self._ends_at = getattr(tower, f"{prefix}eos_id", None) if pool_type_of(tower) == "eos" else None
+        self.end_id: int | None = getattr(tower, f"{prefix}eos_id") if pool_type_of(tower) == "eos" else None
+        """The token at which a text ends; None where that is the one of the highest id, or the last before padding."""
 
     @classmethod
     def of(cls, model: Any) -> ShortTextTower | None:
@@ -73,16 +74,18 @@ class ShortTextTower:
         """The number of tokens that count; (n, context length) to int64, shape (n,)."""
         if self._is_masked:
             return tokens.ne(int(self._tower.config.pad_token_id)).sum(dim=1)
-        if self._ends_at is not None:
-            return cast("torch.Tensor", (tokens == self._ends_at).int().argmax(dim=1) + 1)
+        if self.end_id is not None:
+            return (tokens == self.end_id).int().argmax(dim=1) + 1
         return tokens.argmax(dim=1) + 1  # the end token has the highest id
 
     def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
         """Embed (n, context length) token ids, cut to the longest text among them; shape (n, dimension)."""
-        longest = int(self.lengths(tokens).max())
-        tower = self._shortened(longest)
-        embed = tower.encode_text if self._is_whole_model else tower
-        return cast("torch.Tensor", embed(tokens[:, :longest]))
+        return self.embed(tokens[:, : int(self.lengths(tokens).max())])
+
+    def embed(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The same of token ids that are cut already."""
+        tower = self._shortened(tokens.shape[1])
+        return cast("torch.Tensor", (tower.encode_text if self._is_whole_model else tower)(tokens))
 
     def _shortened(self, length: int) -> Any:
         """The tower with a smaller mask: a shallow copy, which shares the weights and leaves the tower as it is. A

@@ -227,8 +227,7 @@ def describe_tokens(folder: Path, model: Any, tokenizer: Tokenizer) -> Tokens:
     if (folder / TOKENIZER_FILE).is_file():
         plain = FastTokenizer(folder, context_length, pad_id)(PROBES)
         is_plain = plain.shape == expected.shape and bool((plain == expected).all())
-    tower = getattr(model, "text", None)
-    short = None if tower is None else ShortTextTower.of(model)  # the graph of a model that contains its own is not cut
+    short = ShortTextTower.of(model)
     is_masked = short is not None and short.pad_id is not None
-    end_id = int(tower.eos_id) if short and tower is not None and getattr(tower, "pool_type", "") == "eos" else None
+    end_id = None if short is None else short.end_id
     return Tokens(context_length, is_plain, pad_id, short is not None, end_id, is_masked)

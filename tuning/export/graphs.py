@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch.export import Dim
 
 from vitrina.search.encoders.graphs import Graph
+from vitrina.search.encoders.open_clip import ShortTextTower
 from vitrina.search.types.errors import MissingDependencyError, StateError
 
 BATCH_SIZE = 16
@@ -91,9 +92,9 @@ class CutTextTower(TextTower):
     """The same where the tokens may be fewer than the context length, as ``ShortTextTower`` explains."""
 
     def forward(self, tokens: torch.Tensor) -> Any:
-        length = tokens.shape[1]
-        mask = self.model.text.attn_mask[:length, :length]
-        return torch.func.functional_call(self.model.text, {"attn_mask": mask}, (tokens,))
+        short = ShortTextTower.of(self.model)
+        assert short is not None
+        return short.embed(tokens)
 
 
 @dataclass(frozen=True, slots=True)

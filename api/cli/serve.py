@@ -68,14 +68,14 @@ def serve_alone(settings: Settings, host: str, port: int, print_open: Callable[[
 
 def serve_by_workers(settings: Settings, host: str, port: int, print_open: Callable[[], None], n_workers: int) -> bool:
     """Have other processes answer until this one is told to stop; whether they could begin to."""
-    from vitrina.api.cli.serve_workers import Workers, worker_config
+    from vitrina.api.cli.serve_workers import Workers, bound_socket, worker_config
     from vitrina.api.metrics import SHARED_COUNTS
     from vitrina.api.settings import open_store
 
     with closing(open_store(settings)) as store:
         print_service(store, settings)
     config = worker_config(settings, host, port, n_workers)
-    with TemporaryDirectory(prefix="vitrina-metrics-") as counts, config.bind_socket() as shared:
+    with TemporaryDirectory(prefix="vitrina-metrics-") as counts, bound_socket(config) as shared:
         os.environ[SHARED_COUNTS] = counts
         workers = Workers(config, [shared], print_open)
         print_note(f"Starting {n_workers} workers, each with the index in its own memory.")

@@ -7,11 +7,13 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from socket import socket
+from socket import AF_INET, AF_INET6, SO_REUSEADDR, SO_REUSEPORT, SOCK_STREAM, SOL_SOCKET, socket
+from typing import Any
 
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE, Config
@@ -29,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Workers(Multiprocess):
-    """Processes that answer on one socket, each with a service of its own over the same store. One that ends early is
+    """Processes that answer on one address, each with a service of its own over the same store. One that ends early is
     replaced.
 
     The first starts alone: the others find the snapshot that it has written, and what is wrong is told once.
@@ -73,6 +75,31 @@ class Workers(Multiprocess):
     def handle_hup(self) -> None:
         """End, as one process does whose terminal is closed."""
         self.handle_term()
+
+
+class SharedAddress(socket):
+    """A socket that keeps an address. Each process that it is sent to gets one of its own, bound to the same, and Linux
+    divides new connections among those that listen: where all listen on one socket, a worker takes as many as there
+    are whenever it looks, and 16 clients may be one's and none the other's."""
+
+    @classmethod
+    def bound(cls, family: int, address: tuple[str, int]) -> SharedAddress:
+        """Bind one. Raises OSError."""
+        made = cls(family, SOCK_STREAM)
+        made.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        made.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+        made.bind(address)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SharedAddress.bound, (int(self.family), self.getsockname())
+
+
+def bound_socket(config: Config) -> socket:
+    """What workers are to listen on."""
+    if sys.platform != "linux":
+        return config.bind_socket()
+    return SharedAddress.bound(AF_INET6 if ":" in config.host else AF_INET, (config.host, config.port))
 
 
 def worker_config(settings: Settings, host: str, port: int, n_workers: int) -> Config:

@@ -73,9 +73,11 @@ def test_what_one_writes_all_find_and_any_may_die(tmp_path: Path) -> None:
         first = workers_of(process)
         assert httpx.put(f"{address}/v1/items/a", json={"title": "red lamp"}).status_code == 201
         time.sleep(SEARCHABLE_S)
-        found = [httpx.get(f"{address}/v1/items") for _ in range(20)]
+        found = [httpx.get(f"{address}/v1/items") for _ in range(20)]  # each on a connection of its own
         assert [each.json()["total"] for each in found] == [1] * 20
-        assert n_answered(httpx.get(f"{address}/metrics").text, "/v1/items") == 20, "counted together"
+        asked = [httpx.get(f"{address}/metrics").text for _ in range(20)]
+        assert n_answered(asked[0], "/v1/items") == 20, "counted together"
+        assert len({re.findall(r"^process_start_time_seconds (\S+)", each, re.M)[0] for each in asked}) == N_WORKERS
 
         os.kill(first[0], signal.SIGKILL)
         assert soon(lambda: len({*workers_of(process)} - {*first}) == 1), "another takes its place"

@@ -83,9 +83,9 @@ class SharedAddress(socket):
     are whenever it looks, and 16 clients may be one's and none the other's."""
 
     @classmethod
-    def bound(cls, family: int, address: tuple[str, int]) -> SharedAddress:
+    def bound(cls, domain: int, address: tuple[str, int]) -> SharedAddress:
         """Bind one. Raises OSError."""
-        made = cls(family, SOCK_STREAM)
+        made = cls(domain, SOCK_STREAM)
         made.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         made.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
         made.bind(address)

@@ -53,11 +53,13 @@ def test_measurements_become_a_table_and_a_plot(tmp_path: Path) -> None:
             http=dict.fromkeys(growth.FILTERS, 10.0),
             recalls=dict.fromkeys(growth.FILTERS, 0.97),
             index=1.0,
+            loads={n_workers: [20.0] * 80 for n_workers in growth.N_WORKERS},
         )
         for n_items in (10, 1000)
     ]
     lines = growth.table(measured).splitlines()
     assert lines[0] == "| items | 10 | 1,000 |"
     assert {line.count("|") for line in lines} == {4}
+    assert "| searches a second, 16 clients, 2 workers | 10 | 10 |" in lines
     growth.plot(measured, tmp_path / "growth.svg")
     assert "<svg" in (tmp_path / "growth.svg").read_text(encoding="utf-8")

@@ -7,12 +7,12 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from socket import AF_INET, AF_INET6, SO_REUSEADDR, SO_REUSEPORT, SOCK_STREAM, SOL_SOCKET, socket
 from typing import Any
 
 from fastapi import FastAPI
@@ -37,7 +37,7 @@ class Workers(Multiprocess):
     The first starts alone: the others find the snapshot that it has written, and what is wrong is told once.
     """
 
-    def __init__(self, config: Config, sockets: list[socket], on_first: Callable[[], None]) -> None:
+    def __init__(self, config: Config, sockets: list[socket.socket], on_first: Callable[[], None]) -> None:
         super().__init__(config, sockets)
         self._on_first = on_first
         self._n_others = self.processes_num - 1
@@ -69,7 +69,7 @@ class Workers(Multiprocess):
 
     def _is_listened_on(self) -> bool:
         shared = self.sockets[0]
-        with socket(shared.family, shared.type) as probe:
+        with socket.socket(shared.family, shared.type) as probe:
             return probe.connect_ex(shared.getsockname()) == 0
 
     def handle_hup(self) -> None:
@@ -77,7 +77,7 @@ class Workers(Multiprocess):
         self.handle_term()
 
 
-class SharedAddress(socket):
+class SharedAddress(socket.socket):
     """A socket that keeps an address. Each process that it is sent to gets one of its own, bound to the same, and Linux
     divides new connections among those that listen: where all listen on one socket, a worker takes as many as there
     are whenever it looks, and 16 clients may be one's and none the other's."""
@@ -85,9 +85,9 @@ class SharedAddress(socket):
     @classmethod
     def bound(cls, domain: int, address: tuple[str, int]) -> SharedAddress:
         """Bind one. Raises OSError."""
-        made = cls(domain, SOCK_STREAM)
-        made.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
-        made.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+        made = cls(domain, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # which Windows lacks
         made.bind(address)
         return made
 
@@ -95,11 +95,11 @@ class SharedAddress(socket):
         return SharedAddress.bound, (int(self.family), self.getsockname())
 
 
-def bound_socket(config: Config) -> socket:
+def bound_socket(config: Config) -> socket.socket:
     """What workers are to listen on."""
     if sys.platform != "linux":
         return config.bind_socket()
-    return SharedAddress.bound(AF_INET6 if ":" in config.host else AF_INET, (config.host, config.port))
+    return SharedAddress.bound(socket.AF_INET6 if ":" in config.host else socket.AF_INET, (config.host, config.port))
 
 
 def worker_config(settings: Settings, host: str, port: int, n_workers: int) -> Config:

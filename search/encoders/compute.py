@@ -50,6 +50,8 @@ def computes_in_bfloat16() -> bool:
     (``docs/LOG.md``); causal text towers of open_clip are not."""
     import torch
 
+    if not hasattr(torch.cpu, "get_capabilities"):  # an older PyTorch
+        return False
     found = torch.cpu.get_capabilities()
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 

@@ -25,7 +25,7 @@ from vitrina.indexer.sources.feed import open_feed
 from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.json_ld import open_page
 from vitrina.indexer.sources.jsonl import open_jsonl
-from vitrina.indexer.sources.money import usual_decimal_mark
+from vitrina.indexer.sources.money import DecimalMark, usual_decimal_mark
 from vitrina.indexer.sources.parquet import ParquetTable
 from vitrina.indexer.sources.parts import open_parts
 from vitrina.indexer.sources.rows import read_row
@@ -218,11 +218,7 @@ def open_source(
         columns = replace(columns, currencies=dict.fromkeys(columns.fields.get("price", ()), code))
     kept = frozenset((*columns.renamed, *(each for name in mapping or {} for each in columns.fields.get(name, ()))))
     headers = bound.sources
-    own = table.table if isinstance(table, SizedTable) else table
-    if isinstance(own, DelimitedTable):
-        is_continental = own.layout.delimiter == ";"
-        mark = usual_decimal_mark(_first_prices(table, columns, headers), is_continental=is_continental)
-        columns = replace(columns, decimal_mark=mark)
+    columns = replace(columns, decimal_mark=_decimal_mark(table, columns, headers))
     given = () if image_folder is None else (image_folder,)
     usual = tuple(folder / name for folder in (*given, table.path.parent) for name in layout.image_folders)
     ignored = frozenset(column for column, name in bound.names.items() if name in bound.ignored)
@@ -252,14 +248,17 @@ def _first_cells(table: Table, layout: Layout) -> list[dict[str, object]]:
     return found
 
 
-def _first_prices(table: Table, columns: Columns, headers: Mapping[str, str]) -> list[object]:
-    """The cells of the price columns in the first rows."""
+def _decimal_mark(table: Table, columns: Columns, headers: Mapping[str, str]) -> DecimalMark | None:
+    """The decimal mark of the prices in the first rows; None where they do not tell, or numbers are not texts."""
     prices = [headers.get(name, name) for field in ("price", "sale_price") for name in columns.fields.get(field, ())]
     if isinstance(table, SizedTable):
         prices = [size.price for size in table.sizes]
         table = table.table
+    if not isinstance(table, DelimitedTable):
+        return None
     rows = islice(table.rows(), N_SAMPLED) if prices else ()
-    return [row.cells.get(name) for row in rows if isinstance(row, TableRow) for name in prices]
+    cells = [row.cells.get(name) for row in rows if isinstance(row, TableRow) for name in prices]
+    return usual_decimal_mark(cells, is_continental=table.layout.delimiter == ";")
 
 
 def _existing(location: str) -> Path:

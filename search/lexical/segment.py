@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import Field
 from vitrina.search.lexical.term_dictionary import NumberTerms, Phrase
-from vitrina.search.types.arrays import Arrays, IdPositions
+from vitrina.search.types.arrays import Arrays, IdPositions, distinct
 
 Rows = NDArray[np.int32]
 Weights = NDArray[np.float32]
@@ -246,7 +246,7 @@ def denied_terms(segment: Segment, denying: Denying) -> DeniedTerms:
         carries = is_one_of(terms[following], denying.carriers)
         found.append(following[~carries])
         starts, following = starts[carries], following[carries] + 1
-    positions = np.unique(np.concatenate(found))
+    positions = distinct(np.concatenate(found))
     positions = positions[np.argsort(terms[positions], kind="stable")]
     return DeniedTerms(terms[positions], positions)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -16,6 +15,7 @@ from vitrina.search.analysis.measures import Measure, is_same, measured
 from vitrina.search.analysis.spelling import split, stem
 from vitrina.search.lexical.heads import PURPOSES, may_name_a_thing
 from vitrina.search.reranking.explanations import lexicon
+from vitrina.search.reranking.explanations.fields import PATH_MARK
 from vitrina.search.reranking.prompts import MAX_LISTING_CHARACTERS
 from vitrina.search.types.currencies import price_text
 from vitrina.search.types.filters import Range, facet_value, within
@@ -55,7 +55,6 @@ BETWEEN: Final = INNER | {"any", "kind", "other", "sort", "such"}
 ENDING: Final = frozenset(itertools.chain(*PURPOSES.values()))
 """Words after which a title says no more what the thing is."""
 
-PATH_MARK: Final = re.compile(r"\s*[>»|/›]\s*")
 SHELVES: Final = lexicon.stems_of("new arrivals sale offers deals clearance outlet bestsellers gifts all other misc")
 """Words for categories of things of any kind."""
 
@@ -149,7 +148,7 @@ class CatalogEvidence:
             return CatalogValue(MENTIONED_LOGIT, said)
         if any(any(self._runs(name)) for name in names):
             return CatalogValue(DENIED_LOGIT, f"no {requirement.words}")
-        others = (requirement.words, *requirement.synonyms) if requirement.is_free else ()
+        others = (requirement.synonyms or (requirement.words,)) if requirement.is_free else ()
         if any(self._mentions(said := name) or self._is_title_of(name) for name in others):
             return CatalogValue(REWORDED_LOGIT, said)
         return NOTHING

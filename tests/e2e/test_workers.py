@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.growth import workers_of
 from tests.e2e.test_dockerfile import free_port
 
 SEARCHABLE_S = 2.0
@@ -32,12 +33,6 @@ def served(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str
             yield process, f"http://127.0.0.1:{port}"
         finally:
             process.kill()
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """The process ids of the command's workers."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [int(each) for each in children if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
 
 
 def soon(is_so: Callable[[], bool], seconds: float = SOON_S) -> bool:
@@ -69,8 +64,8 @@ def n_answered(metrics: str, route: str) -> int:
 
 def test_what_one_writes_all_find_and_any_may_die(tmp_path: Path) -> None:
     with served(tmp_path) as (process, address):
-        assert soon(lambda: len(workers_of(process)) == N_WORKERS and get(f"{address}/readyz") is not None)
-        first = workers_of(process)
+        assert soon(lambda: len(workers_of(process.pid)) == N_WORKERS and get(f"{address}/readyz") is not None)
+        first = workers_of(process.pid)
         assert httpx.put(f"{address}/v1/items/a", json={"title": "red lamp"}).status_code == 201
         time.sleep(SEARCHABLE_S)
         found = [httpx.get(f"{address}/v1/items") for _ in range(20)]  # each on a connection of its own
@@ -80,10 +75,10 @@ def test_what_one_writes_all_find_and_any_may_die(tmp_path: Path) -> None:
         assert len({re.findall(r"^process_start_time_seconds (\S+)", each, re.M)[0] for each in asked}) == N_WORKERS
 
         os.kill(first[0], signal.SIGKILL)
-        assert soon(lambda: len({*workers_of(process)} - {*first}) == 1), "another takes its place"
+        assert soon(lambda: len({*workers_of(process.pid)} - {*first}) == 1), "another takes its place"
         assert soon(lambda: (answer := get(f"{address}/v1/items")) is not None and answer.json()["total"] == 1)
 
-        workers = workers_of(process)
+        workers = workers_of(process.pid)
         process.kill()
         assert soon(lambda: not any(map(is_running, workers))), "none stays behind without the command"
 
@@ -91,7 +86,7 @@ def test_what_one_writes_all_find_and_any_may_die(tmp_path: Path) -> None:
 def test_sigterm_ends_all_of_them(tmp_path: Path) -> None:
     with served(tmp_path) as (process, address):
         assert soon(lambda: get(f"{address}/readyz") is not None)
-        workers = workers_of(process)
+        workers = workers_of(process.pid)
         process.terminate()
         assert process.wait(SOON_S) == 0
         assert not any(map(is_running, workers))

@@ -47,6 +47,9 @@ _ROLES: Final = (
     (Role.CATEGORY, lexicon.CATEGORIES),
 )
 
+PATH_MARK: Final = re.compile(r"\s*[>»|/›]\s*")
+"""What stands between the parts of a path of categories."""
+
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NAMESPACE: Final = re.compile(r"^(?:\w+[:.])+|^(?:attribute[ _])?(?:pa_|attr_|meta_|custom_)", re.IGNORECASE)
 
@@ -116,7 +119,7 @@ def values_in(text: str, *, is_kind: bool = False) -> list[str]:
     if text.startswith("["):
         text = re.sub(r"[\[\]'\"]", "", text)
     if is_path(text, is_kind=is_kind):
-        text = re.split(r"\s*[>»|/›]\s*", text.strip(" >»|/›"))[-1]
+        text = PATH_MARK.split(text.strip(" >»|/›"))[-1]
     parts = re.split(r"\s*[;|]\s*|\s*,\s+|,(?!\d)", text)
     spoken = [" ".join(part.replace("_", " ").split()) for part in parts]
     return list(dict.fromkeys(part for part in spoken if part.strip("[](){}'\" ")))

@@ -197,7 +197,7 @@ def test_a_damaged_file_costs_no_search_anything(
 ) -> None:
     features.mkdir()
     (features / f"{opened('fast-vlm').identity.key}.db").write_bytes(b"no database at all" * 1000)
-    with opened_with(folder, features) as reranker, caplog.at_level(logging.DEBUG, "vitrina.search.reranking"):
+    with caplog.at_level(logging.DEBUG, "vitrina.search.reranking"), opened_with(folder, features) as reranker:
         answers = reranker.judge(candidates(1, 2), STATEMENTS, soon())
         reranker.judge(candidates(3), STATEMENTS, soon())
     np.testing.assert_allclose(answers, opened("fast-vlm").judge(candidates(1, 2), STATEMENTS, soon()), atol=SAME)

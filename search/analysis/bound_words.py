@@ -74,15 +74,16 @@ DENIED_BY = (
     "not", "non", "without", "ohne", "nicht", "kein", "keine", "keinen", "sans", "sin", "senza", "zonder", "geen",
     "niet", "sem", "bez", "utan", "uden", "uten", "ikke", "inte",
 )  # fmt: skip
-DENIED_BEFORE_CARRIERS = ("no", "pas", "não", "nao", "nie")
+DENIED_BEFORE_CARRIERS = ("no", "pas", "não", "nao", "nie", "instead", "place", "rather")
 DENIAL_CARRIERS = (
+    "of", "than",
     "suitable", "compatible", "for", "with", "the", "geeignet", "kompatibel", "für", "fuer", "zum", "zur", "mit", "den",
     "die", "das", "der", "pour", "avec", "à", "au", "aux", "la", "le", "les", "adapté", "adaptée", "apto", "apta",
     "para", "con", "el", "adatto", "adatta", "per", "compatibile", "geschikt", "voor", "de", "het", "compatível",
     "adequado", "adequada", "indicado", "com", "do", "dla", "z", "nadaje", "się",
 )  # fmt: skip
 """What denies the next word in a text, what does so only before one of the carriers, and these, which may stand
-between: ``nicht für Induktion``, ``no apto para horno``. An "iron" is meant by ``no iron`` and a step by ``pas``."""
+between: ``nicht für Induktion``, ``in place of nuts``. An "iron" is meant by ``no iron`` and a step by ``pas``."""
 
 OPPOSITES: Mapping[int, int] = MappingProxyType({LESS: NO_LESS, MORE: NO_MORE})
 
@@ -118,3 +119,18 @@ SENTENCE_WORDS = frozenset(
     }
 )  # fmt: skip
 """Words of English sentences that name nothing, and are no errors in what shops call things: ``that`` is no hat."""
+
+INGREDIENTS = frozenset(
+    {
+        "additive", "alcohol", "almond", "aluminium", "aluminum", "ammonia", "beef", "bpa", "caffeine",
+        "casein", "cashew", "celery", "chemical", "chicken", "chlorine", "corn", "dairy", "dye", "egg", "eggs",
+        "fat", "fish", "fluoride", "fragrance", "fur", "gelatin", "gelatine", "gluten", "grain", "hazelnut",
+        "honey", "lactose", "lamb", "latex", "lead", "leather", "maize", "meat", "milk", "mineral", "mustard",
+        "nickel", "nut", "nuts", "oil", "palm", "paraben", "parabens", "peanut", "peanuts", "perfume",
+        "phosphate", "plastic", "pork", "poultry", "preservative", "salt", "scent", "seafood", "sesame",
+        "shellfish", "silicone", "silicones", "soap", "soy", "soya", "sugar", "sulfate", "sulfates", "sulfite",
+        "sulphate", "sulphates", "sulphite", "sulphites", "turkey", "walnut", "wheat", "yeast", "zinc",
+    }
+)  # fmt: skip
+"""What things are made of, or not: who asks for ``chicken free`` avoids chicken, but ``frizz free`` asks for what helps
+against frizz, and says so."""

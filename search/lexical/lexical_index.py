@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import SEPARATOR, VERSION, Field, analyse
-from vitrina.search.analysis.bound_words import DENIAL_CARRIERS, DENIED_BEFORE_CARRIERS, DENIED_BY
+from vitrina.search.analysis.bound_words import DENIAL_CARRIERS, DENIED_BEFORE_CARRIERS, DENIED_BY, INGREDIENTS
 from vitrina.search.analysis.language import DIGRAPHS, STEMS_VERSION, Language, detect_language
 from vitrina.search.analysis.spelling import SPELLED_WORD, fold
 from vitrina.search.analysis.synonyms import Thesaurus, are_english, english_heads, parse_synonyms
@@ -330,6 +330,7 @@ def text_of(segment: Segment, row: int, dictionary: TermDictionary) -> str:
 BETWEEN = ("any", "added", "artificial", "all", "the")
 FREE = ("free", "frei", "vrij", "less")
 FROM = ("of", "from", "von", "van")
+ANDS = ("and", "or", "und", "oder", "et", "ou", "y", "e", "o", "en")
 """What shops write between ``DENIALS`` and the name of what a thing lacks, and what they write after it: ``no added
 sugar``, ``free from sugar``, ``sugar-free``."""
 
@@ -344,6 +345,12 @@ def denials(expansion: Expansion, dictionary: TermDictionary) -> Iterator[Phrase
     yield (before, dictionary.ids_of(BETWEEN), *words)
     yield (free, dictionary.ids_of(FROM), *words)
     yield (*words, free)
+    ands, others = dictionary.ids_of(ANDS), dictionary.ids_of(INGREDIENTS)
+    for between in ((others,), (ands, others)):
+        yield (*words, *between, free)
+    for between in ((others,), (others, ands)):
+        yield (before, *between, *words)
+        yield (free, dictionary.ids_of(FROM), *between, *words)
     if len(words) == 1:
         names = [dictionary.terms[term] for term in words[0]]
         joined = [name + end for name in names for end in FREE]

@@ -183,9 +183,10 @@ class AttributeScores:
                 out |= facets.having(each.field, None, item_ids) & (met[:, column] == 0)
         return out
 
-    def avoided(self, facets: FacetIndex, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of ``item_ids`` are to be avoided, by their fields; shape (n,)."""
-        avoided = shares(facets, self.denied, item_ids).any(axis=1)
+    def avoided(self, facets: FacetIndex, lexical: LexicalIndex, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of ``item_ids`` are to be avoided by their fields, shape (n,); not those that say that they lack it."""
+        lacked = np.array([lexical.avoid(each.words, item_ids).lacked for each in self.denied], np.bool_).T
+        avoided = ((shares(facets, self.denied, item_ids) > 0) & ~lacked).any(axis=1)
         by_field = {each.field: [other for other in self.without if other.field == each.field] for each in self.without}
         met = [shares(facets, alternatives, item_ids).any(axis=1) for alternatives in by_field.values()]
         return np.asarray(avoided | np.all(met, axis=0) if met else avoided, np.bool_)
@@ -332,8 +333,7 @@ class ItemCatalogScores:
 
     ``parts`` has the lexical parts and ``Part.FIELDS``, each of shape (n,). ``share_met``, shape (n,), is the share of
     all wanted requirements that the fields meet, 0 to 1. ``avoided``, shape (n,), marks items to avoid, ``lacked``
-    those that say that they lack what is to be avoided, and ``mispriced`` those whose price, or
-    amount, is not within the bounds that were asked for.
+    those that say that they lack it, and ``mispriced`` those whose price, or amount, is out of the bounds asked for.
     """
 
     parts: Mapping[Part, Scores]
@@ -381,7 +381,7 @@ class CatalogScores:
         parts |= {part: parts[part] * of_words for part in (Part.BM25, Part.WORDS)}
         parts[Part.FIELDS] = n_met(met * (is_kind | ~self.fields.is_kind), is_kind) / n_asked
         words = avoided_words(self.replica.lexical, self.parsed, item_ids)
-        avoided = words.held | self.fields.avoided(facets, item_ids)
+        avoided = words.held | self.fields.avoided(facets, self.replica.lexical, item_ids)
         denied = self.fields.denied
         if facets.has_variants and avoided.any() and denied and len(denied) == len(self.parsed.denied):
             avoided &= ~np.isin(item_ids, with_another_variant(facets, denied, item_ids))

@@ -18,6 +18,7 @@ from vitrina.search.analysis.spelling import fold, growing_keys, key, split
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.filters import PRICE, facet_value
 from vitrina.search.types.item import Item, Scalar
+from vitrina.search.understanding.allergens import is_of_allergens
 from vitrina.search.understanding.colours import are_colours
 from vitrina.search.understanding.names import MatchType, WordForms, is_proper, names_of
 
@@ -45,6 +46,11 @@ PLACEHOLDERS = frozenset(
 
 KIND_NAMES = ("article", "type", "kind", "subcategory", "category")
 """Names of the field that says what kind of thing an item is, the finest first."""
+
+KIND_FIELDS = frozenset(
+    {"group", "productgroup", "itemgroup", "articlegroup", "stockgroup", "materialgroup", "commoditygroup"}
+)
+"""Keys of whole names of such a field: an age group is none."""
 
 FOREIGN_KIND_NAMES = (
     "artikelart", "produkttyp", "typ", "produktart", "unterkategorie", "kategorie", "warengruppe", "produktgruppe",
@@ -125,13 +131,15 @@ class Vocabulary:
         self.fields: Mapping[str, tuple[str, ...]] = MappingProxyType(
             {field: tuple(held) for field, held in known.items() if held}
         )
-        self._matches = attribute_matches(self.fields)
+        self.allergens = {field: held for field, held in self.fields.items() if is_of_allergens(field)}
+        """The fields that list what items hold, which no words name: ``milk`` asks for no cheese."""
+        self._matches = attribute_matches({f: held for f, held in self.fields.items() if f not in self.allergens})
         described = (held for field, held in self.fields.items() if not is_proper(field))
         self._forms = WordForms(itertools.chain.from_iterable(described), Language(language))
         self._field_names = field_names(self.fields)
         self.kind_fields = frozenset(
             field for name in (*KIND_NAMES, *FOREIGN_KIND_NAMES) for field in self.fields_called([name])
-        )
+        ) | frozenset(field for field in self.fields if key(split(field)) in KIND_FIELDS)
         """The fields that say what kind of thing an item is."""
         self.longest = max((len(split(value)) for held in self.fields.values() for value in held), default=0) + 1
         """The most words in a row that can match: those of the longest value, one more as parts of a compound."""

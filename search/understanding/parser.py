@@ -13,15 +13,17 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from vitrina.search.analysis.bound_words import INGREDIENTS
 from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
+from vitrina.search.understanding.allergens import allergen_requirements
 from vitrina.search.understanding.catalog_attributes import AttributeMatch, Vocabulary
 from vitrina.search.understanding.names import MatchType
 from vitrina.search.understanding.prices import price_requirements, without_prices
 from vitrina.search.understanding.span_matching import SpanMatch, match_spans
 from vitrina.search.understanding.tokens import (
-    INGREDIENTS,
+    AFTER_AVOIDED,
     INNER,
     NOT_DENYING,
     UNWORD,
@@ -68,6 +70,8 @@ def parse(text: str, vocabulary: Vocabulary, *, wanted: bool = True) -> list[Req
     folded = with_denials_apart(without_prices(spelled), vocabulary)
     words = tokenize(folded)
     asked = [requirement(folded, words, part) for part in query_parts(words, vocabulary, wanted=wanted)]
+    if vocabulary.allergens:
+        asked = allergen_requirements(asked, [word.text for word in words], vocabulary.allergens)
     return [*asked, *price_requirements(spelled, vocabulary.currencies)] if wanted else asked
 
 
@@ -124,13 +128,9 @@ def divided(text: str, vocabulary: Vocabulary) -> DividedText:
         kept.append(range(at, end))
         at = part.end
     kept.append(range(at, len(words)))
-    wanted = [folded[words[span[0]].start : words[span[-1]].end] for span in kept if says_more(words, span)]
+    said = [span for span in kept if any(words[at].role is TokenRole.PLAIN for at in span)]  # more than stop words
+    wanted = [folded[words[span[0]].start : words[span[-1]].end] for span in said]
     return DividedText(" ".join(wanted), tuple(requirement(folded, words, part).words for part in denied), lacked)
-
-
-def says_more(words: Sequence[Token], span: range) -> bool:
-    """Whether a run of words holds more than stop words."""
-    return any(words[at].role is TokenRole.PLAIN for at in span)
 
 
 def is_compound(words: Sequence[Token], part: QueryPart) -> bool:
@@ -141,7 +141,7 @@ def is_compound(words: Sequence[Token], part: QueryPart) -> bool:
 
 
 def is_before_free(words: Sequence[Token], part: QueryPart) -> bool:
-    return any(word.text == "free" for word in words[part.end : part.end + 1])
+    return any(word.text in AFTER_AVOIDED for word in words[part.end : part.end + 1])
 
 
 def pieces(words: Sequence[Token], found: Sequence[SpanMatch]) -> list[QueryPart]:
@@ -288,9 +288,10 @@ def goes_on(words: Sequence[Token], before: QueryPart, part: QueryPart) -> bool:
 
 
 def denies_the_one_before(words: Sequence[Token], parts: Sequence[QueryPart], at: int) -> bool:
-    """Whether a part is the ``free`` of ``sugar-free``."""
-    part = parts[at]
-    if part.match is not None or words[part.start].text != "free" or not is_content(words, parts[at - 1]):
+    """Whether a part is the ``free`` of ``sugar-free``, or the ``intolerant`` of ``lactose intolerant``."""
+    part, before, word = parts[at], parts[at - 1], words[parts[at].start].text
+    is_after = part.match is None and word in AFTER_AVOIDED and is_content(words, before)
+    if not is_after or (word != "free" and words[before.end - 1].text not in INGREDIENTS):
         return False
     following = words[part.end].text if part.end < len(words) else ""
     return words[part.start].joiner in (Joiner.PLAIN, Joiner.HYPHEN) and following not in NOT_DENYING

@@ -120,6 +120,12 @@ CONTEXT: Mapping[tuple[str, ...], TokenRole] = MappingProxyType(
         ),
         ("free", "of"): TokenRole.WITHOUT,
         ("free", "from"): TokenRole.WITHOUT,
+        **{
+            (word, then): TokenRole.WITHOUT
+            for word in ("can't", "cant", "cannot", "don't", "dont", "doesn't", "doesnt", "not")
+            for then in ("have", "eat", "drink", "tolerate", "contain")
+        },
+        **{(word, "to"): TokenRole.WITHOUT for word in ("allergic", "allergy", "intolerant")},
     }
 )
 """The role of two words together; both have it."""
@@ -137,18 +143,8 @@ UNWORD = re.compile(r"(?<![\w-])un-?([^\W\d_]{4,})(?![\w-])")
 NOT_DENYING = frozenset({"size", "shipping", "delivery", "gift", "gifts"})
 """Before these, ``free`` does not deny: ``cotton free size``."""
 
-INGREDIENTS = frozenset(
-    {
-        "additive", "alcohol", "aluminium", "aluminum", "ammonia", "beef", "bpa", "caffeine", "chemical", "chicken",
-        "chlorine", "corn", "dairy", "dye", "egg", "fat", "fish", "fluoride", "fragrance", "fur", "gelatin", "gelatine",
-        "gluten", "grain", "lactose", "lamb", "latex", "lead", "leather", "maize", "meat", "milk", "mineral", "nickel",
-        "nut", "nuts", "oil", "palm", "paraben", "parabens", "peanut", "perfume", "phosphate", "plastic", "pork",
-        "poultry", "preservative", "salt", "scent", "silicone", "silicones", "soap", "soy", "soya", "sugar", "sulfate",
-        "sulfates", "sulphate", "sulphates", "turkey", "wheat", "yeast", "zinc",
-    }
-)  # fmt: skip
-"""What things are made of, or not: who asks for ``chicken free`` avoids chicken, but ``frizz free`` asks for what helps
-against frizz, and says so."""
+AFTER_AVOIDED = frozenset({"free", "intolerant", "intolerance", "allergy", "allergies", "allergic"})
+"""What follows the name of something to avoid: ``sugar-free``; but for the first only that of an ingredient."""
 
 ABBREVIATIONS = (
     (re.compile(r"(?<!\w)w/o(?!\w)"), "without"),

@@ -71,7 +71,7 @@ def asked(engine: SearchEngine, query: Query) -> tuple[AttributeScores, list[lis
         parsed = engine.parser.parse(query, Stopwatch())
         fields = attribute_scores(reader, replica.facets, parsed, within, replica.lexical)
     met = fields.met(replica, ids, np.zeros(len(ids), np.bool_))
-    return fields, met.tolist(), fields.avoided(replica.facets, ids).tolist()
+    return fields, met.tolist(), fields.avoided(replica.facets, replica.lexical, ids).tolist()
 
 
 def skus(engine: SearchEngine, ids: list[int]) -> list[str]:
@@ -418,6 +418,9 @@ def test_a_department_beside_a_head_is_no_kind(tmp_path: Path, encoder: FakeEnco
         ("mouthwash without sugar", "Free from sugar"),
         ("mouthwash no salt", "unsalted"),
         ("alcohol free mouthwash", "alcohol free"),
+        ("mouthwash without alcohol", "alcohol & sugar free"),
+        ("mouthwash without sugar", "free from alcohol and sugar"),
+        ("mouthwash for someone who can't have alcohol", "alcohol-free"),
     ],
 )
 def test_what_says_that_it_lacks_something_is_what_has_none(
@@ -429,6 +432,29 @@ def test_what_says_that_it_lacks_something_is_what_has_none(
     hits = engine.search(Query(query)).hits
     assert [hit.item.sku for hit in hits] == ["lacks", "silent", "with"]
     assert not explain_rank(engine, Query(query), "lacks").avoided
+    engine.catalog.close()
+
+
+@pytest.mark.parametrize(
+    "query", ["oats, no gluten", "gluten free oats", "oats for coeliacs", "oats, gluten intolerant"]
+)
+def test_a_field_of_allergens_says_what_is_to_be_avoided(tmp_path: Path, encoder: FakeEncoder, query: str) -> None:
+    """Oats that are called free of gluten have none, though their field says that they are oats."""
+    allergens = {"Oats": "oats", "Barley oats": "barley, milk", "Oats, gluten free": "oats", "Flakes": "milk"}
+    rows = [make_entry(encoder, title, title, attributes={"allergens": held}) for title, held in allergens.items()]
+    engine = opened(tmp_path, encoder, rows, "en")
+    assert engine.search(Query(query)).hits[0].item.sku == "Oats, gluten free"
+    ranked = engine.rank(Query(query))
+    assert set(skus(engine, ranked.item_ids[ranked.unwanted].tolist())) == {"Oats", "Barley oats"}
+    engine.catalog.close()
+
+
+def test_a_text_denies_what_something_stands_for(tmp_path: Path, encoder: FakeEncoder) -> None:
+    texts = {"pesto": "seeds in place of cheese", "sauce": "cream instead of cheese", "dip": "with cheese"}
+    rows = [make_entry(encoder, sku, sku, description=text) for sku, text in texts.items()]
+    engine = opened(tmp_path, encoder, rows, "en")
+    words = engine.replica.lexical.match("cheese").of(np.sort([each.id for each in engine.catalog.all_items()]))
+    assert np.count_nonzero(words.share) == 1
     engine.catalog.close()
 
 

@@ -190,3 +190,41 @@ def test_a_bounded_amount_without_a_field_stays_whole() -> None:
     assert Requirement("at least 64 gb", "specs.ram") in parse("laptop at least 64 GB RAM", LAPTOPS), "none has so much"
     found = parse("laptop at least 16 GB RAM and over 512 GB storage", LAPTOPS)
     assert [each.field for each in found] == ["category", "specs.ram", "storage"]
+
+
+FOOD = Vocabulary(
+    {
+        "group": ("Pasta", "Dairy"),
+        "age_group": ("Kids", "Adults"),
+        "allergens": ("wheat", "milk", "egg", "tree nuts", "peanuts", "fish", "no nuts", "hafer"),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "denied"),
+    [
+        ("gluten free pasta", ("wheat",)),
+        ("pasta without gluten or milk", ("wheat", "milk")),
+        ("snack with no nuts", ("tree nuts", "peanuts")),
+        ("nut butter, not peanut", ("peanuts",)),
+        ("dairy-free pasta", ("milk",)),
+        ("lactose intolerant, any pasta", ("milk",)),
+        ("allergic to eggs", ("egg",)),
+        ("something for someone who can't eat fish", ("fish",)),
+        ("pasta ohne hafer", ("hafer",)),
+        ("vegan pasta", ("milk", "egg", "fish")),
+        ("coeliac friendly", ("wheat",)),
+        ("pasta without milk pans", ()),
+        ("milk", ()),
+        ("wool intolerance", ()),
+    ],
+)
+def test_what_is_avoided_is_what_a_field_of_allergens_says(text: str, denied: tuple[str, ...]) -> None:
+    asked = [each for each in parse(text, FOOD) if each.field == "allergens"]
+    assert not any(each.wanted for each in asked)
+    assert tuple(value for each in asked for value in each.values) == denied
+
+
+def test_a_group_is_a_kind_of_thing_unless_it_is_one_of_people() -> None:
+    assert FOOD.kind_fields == {"group"}

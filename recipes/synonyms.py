@@ -1,7 +1,7 @@
 """Make the synonyms that ship in ``search/analysis``: ``python -m recipes.synonyms --words FOLDER``.
 
 Synonyms come from WordNet's nouns for things that shops sell, narrower kinds from WordNet and Shopify's categories,
-and both from the parser's own table; ``synonyms.txt`` has more synonyms, and what helps against troubles. Each line of
+and both from the parser's own table; ``synonyms.txt`` has more of both, and what helps against troubles. Each line of
 the file has a phrase key, its synonyms, the narrower kinds and, for a trouble, what helps, with tabs between them and
 ``|`` within.
 """
@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.language import Language
@@ -31,7 +32,7 @@ HEADER = """\
 
 MORE = Path(__file__).parent / "synonyms.txt"
 """What shoppers and shops say and WordNet 3.1 lacks, or keeps apart: a group of names a line, as a shop writes its own
-synonyms."""
+synonyms, and lines of a wide name, ``>`` and narrower ones."""
 
 LEXNAMES = frozenset({"artifact", "food"})
 MAX_WORDS = 3
@@ -109,7 +110,7 @@ def synonyms_of(synsets: Sequence[Synset], sold: frozenset[str]) -> Iterator[tup
 
 
 def is_usual(position: int, n_synsets: int) -> bool:
-    """Whether a word is mostly used in the sense in which it is listed at a position."""
+    """Whether a word is mostly used in the sense in which it is own_kinds at a position."""
     return position == 0 or n_synsets == 1 or (position <= LAST_POSITION and n_synsets <= MAX_SYNSETS)
 
 
@@ -168,6 +169,16 @@ def spellings(phrases: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def read_more(text: str) -> tuple[tuple[SynonymRule, ...], list[tuple[str, str]]]:
+    """The rules of ``synonyms.txt``, and its pairs of a wide name and a narrower one."""
+    lines = text.splitlines()
+    wider = [line.split(" > ") for line in lines if " > " in line and not line.startswith("#")]
+    kinds = [
+        (wide.strip(), kind.strip()) for names, kinds in wider for wide in names.split(",") for kind in kinds.split(",")
+    ]
+    return parse_synonyms("\n".join(line for line in lines if " > " not in line)), kinds
+
+
 def pairs_of(rule: SynonymRule) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Each name on the left of a rule with each on its right."""
     return ((one, other) for one in rule.sources for other in rule.targets)
@@ -178,10 +189,13 @@ def make_lines(
     narrower: Mapping[str, Sequence[str]],
     helps: Mapping[str, Sequence[str]],
     spelled: Mapping[str, str],
+    own_kinds: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Iterator[str]:
-    for word in sorted({*same, *narrower, *helps}):
+    """The lines of the file; ``own_kinds`` are narrower ones that are kept whatever their number."""
+    for word in sorted({*same, *narrower, *helps, *own_kinds}):
         synonyms = list(same.get(word, ()))[:MAX_SYNONYMS]
-        kinds = [kind for kind in narrower.get(word, ()) if kind not in synonyms][:MAX_NARROWER]
+        found = [kind for kind in narrower.get(word, ()) if kind not in synonyms][:MAX_NARROWER]
+        kinds = dict.fromkeys((*(kind for kind in own_kinds.get(word, ()) if kind not in synonyms), *found))
         columns = [synonyms, kinds, helps.get(word, [])]
         yield "\t".join((word, *("|".join(map(spelled.__getitem__, column)) for column in columns))).rstrip("\t")
 
@@ -196,10 +210,15 @@ def main() -> None:
     synsets = make_synsets(rows)
     categories = read_categories(options.words / "shopify_categories.txt")
     sold = frozenset(name for path in categories for name in names_in(path[-1]))
-    rules = parse_synonyms(MORE.read_text(encoding="utf-8"))
+    rules, kinds = read_more(MORE.read_text(encoding="utf-8"))
     more = [[" ".join(name) for name in rule.sources] for rule in rules if not rule.replaces]
     troubles = [(" ".join(one), " ".join(other)) for rule in rules if rule.replaces for one, other in pairs_of(rule)]
-    tables = [*more, *troubles, *((value, *others) for table in (SYNONYMS, COVERS) for value, others in table.items())]
+    tables = [
+        *more,
+        *troubles,
+        *kinds,
+        *((value, *others) for table in (SYNONYMS, COVERS) for value, others in table.items()),
+    ]
     own = [(value, *others) for value, others in SYNONYMS.items()]
     same = grouped([*table_pairs([*more, *own]), *without_vague(synonyms_of(synsets, sold))])
     covers = [(phrase_key(wide), phrase_key(kind)) for wide, kinds in COVERS.items() for kind in kinds]
@@ -208,7 +227,8 @@ def main() -> None:
     parts = (part for path in categories for part in SEPARATOR.split(path[-1]))
     spelled = spellings((*(name for table in tables for name in table), *wordnet, *parts))
     helps = grouped((phrase_key(trouble), phrase_key(thing)) for trouble, thing in troubles)
-    text = HEADER + "\n".join(make_lines(same, narrower, helps, spelled)) + "\n"
+    own_kinds = grouped((phrase_key(wide), phrase_key(kind)) for wide, kind in kinds)
+    text = HEADER + "\n".join(make_lines(same, narrower, helps, spelled, own_kinds)) + "\n"
     options.out.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
 
 

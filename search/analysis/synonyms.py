@@ -133,7 +133,7 @@ def english_spellings() -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for word in sorted(english_words()) for each in (word, f"{word}s")))
 
 
-NO_KINDS = frozenset({"gift", "present"})
+NO_KINDS = frozenset({"gift", "present", "range", "collection", "brand", "series", "gear", "stuff", "topping"})
 """What may be any thing."""
 
 

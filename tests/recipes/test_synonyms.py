@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from recipes.synonyms import (
+    MAX_NARROWER,
     MORE,
     categories_below,
     grouped,
     make_lines,
     make_synsets,
     names_in,
+    read_more,
     spellings,
     synonyms_of,
 )
 from vitrina.search.analysis.language import Language
-from vitrina.search.analysis.synonyms import Thesaurus, parse_synonyms
+from vitrina.search.analysis.synonyms import Thesaurus
 
 SYNSETS = [
     ("artifact", "sofa, couch, lounge", "seat"),
@@ -49,9 +51,18 @@ def test_lines_have_keys_and_spellings() -> None:
 
 
 def test_what_shops_call_one_thing_ships_under_each_name() -> None:
-    shipped, groups = Thesaurus(Language("en")), parse_synonyms(MORE.read_text(encoding="utf-8"))
+    shipped, (groups, kinds) = Thesaurus(Language("en")), read_more(MORE.read_text(encoding="utf-8"))
     assert len(groups) > 150
     lost = [name for group in groups for name in group.sources if not shipped.synonyms(name)]
     assert not lost
     assert ("flashlight",) in [each.words for each in shipped.synonyms(("torch",))]
     assert ("crib",) in [each.words for each in shipped.synonyms(("cot",))]
+    assert ("wine", "rioja") in kinds
+    assert ("rioja",) in [each.words for each in shipped.synonyms(("wine",))]
+
+
+def test_kinds_of_our_own_are_kept_whatever_their_number() -> None:
+    kinds = [f"kind{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+    spelled = dict(zip(kinds, kinds, strict=True))
+    assert len(next(make_lines({}, {"thing": kinds}, {}, spelled)).split("|")) == MAX_NARROWER
+    assert next(make_lines({}, {}, {}, spelled, {"thing": kinds})) == f"thing\t\t{'|'.join(kinds)}"

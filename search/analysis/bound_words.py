@@ -72,7 +72,7 @@ CARRIERS = (
 """The words that turn what bounds an amount into its opposite, and what may stand between: ``does not weigh over``."""
 DENIED_BY = (
     "not", "non", "without", "ohne", "nicht", "kein", "keine", "keinen", "sans", "sin", "senza", "zonder", "geen",
-    "niet", "sem", "bez", "utan", "uden", "uten", "ikke", "inte",
+    "niet", "sem", "bez", "utan", "uden", "uten", "ikke", "inte", "wont", "doesnt", "never", "cannot",
 )  # fmt: skip
 DENIED_BEFORE_CARRIERS = ("no", "pas", "não", "nao", "nie", "instead", "place", "rather")
 DENIAL_CARRIERS = (

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from itertools import combinations
+from itertools import chain, combinations
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -34,6 +34,10 @@ held out, first hits right): .83 with the weights of English, .86 with 0.8 and 0
 
 OWN_WEIGHT = 0.9
 """The same of a shop's own synonyms: almost as much as the word itself."""
+
+SENTENCE_LENGTH = 5
+MAX_GAP = 5
+"""From how many words on a query may tell of a trouble with other words between, and how far apart its words may be."""
 
 MAX_SYNONYM_WORDS = 5
 MAX_RULES = 20_000
@@ -213,6 +217,18 @@ class Thesaurus:
         found = [Synonym(words, weight) for phrase in phrases for words in written(phrase)]
         found += [Synonym(tuple(phrase.split()), NARROWER_WEIGHT) for phrase in narrower.split("|") if phrase]
         return (*own, *found)
+
+    def troubles(self, words: Sequence[str]) -> Iterator[tuple[int, Synonym]]:
+        """What helps against troubles of two or three words that a sentence has apart, ``back up all my photos``, for
+        the position of each of these words."""
+        keys = self._language.keys(words) if self._shipped and len(words) >= SENTENCE_LENGTH else ()
+        for at in range(len(keys)):
+            near = range(at + 1, min(at + 1 + MAX_GAP, len(keys)))
+            for others in chain(combinations(near, 1), combinations(near, 2)):
+                if others[-1] - at > len(others):
+                    helps = self._known(" ".join(keys[each] for each in (at, *others))).split("\t")[2:3]
+                    for phrase in helps[0].split("|") if helps else ():
+                        yield from ((each, Synonym(tuple(phrase.split()), PHRASE_WEIGHT)) for each in (at, *others))
 
     def rewordings(self, words: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """The phrases in which one run of these words has a synonym in its place, the nearest first."""

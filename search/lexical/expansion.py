@@ -138,6 +138,8 @@ class QueryExpander:
                 replaced |= set(span)
                 whole = self._phrase(words[span.start : span.stop])
                 found += [Alternative(span, whole, 1.0)] if whole else []
+        helps = ((at, self._phrase(each.words), each.weight) for at, each in self._thesaurus.troubles(words))
+        found += [Alternative(range(at, at + 1), phrase, weight) for at, phrase, weight in helps if phrase]
         for at, word in enumerate(words):
             if at not in replaced:
                 measure = measures.get(word)

@@ -330,6 +330,11 @@ def text_of(segment: Segment, row: int, dictionary: TermDictionary) -> str:
 BETWEEN = ("any", "added", "artificial", "all", "the")
 FREE = ("free", "frei", "vrij", "less")
 FROM = ("of", "from", "von", "van")
+FAILING = ("wont", "doesnt", "never", "cannot")
+IMITATIONS = ("faux", "fake", "imitation", "vegan", "mock", "synthetic")
+SUBSTITUTES = ("alternative", "substitute")
+"""What is before a verb that something does not do, and what makes a name that of something else: ``won't fade``,
+``faux leather``, ``down alternative``."""
 ANDS = ("and", "or", "und", "oder", "et", "ou", "y", "e", "o", "en")
 """What shops write between ``DENIALS`` and the name of what a thing lacks, and what they write after it: ``no added
 sugar``, ``free from sugar``, ``sugar-free``."""
@@ -345,6 +350,9 @@ def denials(expansion: Expansion, dictionary: TermDictionary) -> Iterator[Phrase
     yield (before, dictionary.ids_of(BETWEEN), *words)
     yield (free, dictionary.ids_of(FROM), *words)
     yield (*words, free)
+    yield (dictionary.ids_of(FAILING), *words)
+    yield (dictionary.ids_of(IMITATIONS), *words)
+    yield (*words, dictionary.ids_of(SUBSTITUTES))
     ands, others = dictionary.ids_of(ANDS), dictionary.ids_of(INGREDIENTS)
     for between in ((others,), (ands, others)):
         yield (*words, *between, free)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 
 from vitrina.search.analysis.analyser import INCHES
+from vitrina.search.analysis.measures import ENGLISH_NUMBERS
 from vitrina.search.analysis.spelling import SPELLED_WORD, fold, has_letter
 from vitrina.search.understanding.prices import CURRENCY, MEASURE, without_prices
 
@@ -146,7 +147,22 @@ NOT_DENYING = frozenset({"size", "shipping", "delivery", "gift", "gifts"})
 AFTER_AVOIDED = frozenset({"free", "intolerant", "intolerance", "allergy", "allergies", "allergic"})
 """What follows the name of something to avoid: ``sugar-free``; but for the first only that of an ingredient."""
 
-ABBREVIATIONS = (
+TENS = MappingProxyType(
+    {word: digits for word, digits in ENGLISH_NUMBERS.items() if digits.isdigit()}
+    | {"fifteen": "15", "twenty": "20", "twenty five": "25", "thirty": "30", "forty": "40", "fifty": "50"}
+    | {"sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90", "a hundred": "100", "hundred": "100"}
+)
+"""Amounts of money in letters."""
+
+ABBREVIATIONS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"(?<!\w)(?:(?:a|one) )?fiver(?!\w)"), "5"),
+    (re.compile(r"(?<!\w)(?:(?:a|one) )?tenner(?!\w)"), "10"),
+    (
+        re.compile(
+            rf"(?<![\w-])({'|'.join(sorted(TENS, key=len, reverse=True))})(?=(?: (?:and|to) \S+(?: five)?)? {CURRENCY})"
+        ),
+        lambda found: TENS[found[1]],
+    ),
     (re.compile(r"(?<!\w)w/o(?!\w)"), "without"),
     (re.compile(r"(?<!\w)w/(?=\s|\w)"), "with "),
     (re.compile(rf"(\d\s?{MEASURE})\+(?![\w+])"), r"\1 plus "),

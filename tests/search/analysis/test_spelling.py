@@ -29,6 +29,7 @@ from vitrina.search.analysis.spelling import key, split
         ("Perfume and Body Mist", "perfume & body mists"),
         ("Grey", "gray", "GRAY"),
         ("Jewellery", "jewelry"),
+        ("Watercolours", "watercolor"),
         ("Fertilisers", "fertilizer"),
         ("personalized", "personalised"),
         ("Noise cancelling", "noise canceling"),

@@ -136,3 +136,18 @@ def test_a_phrase_is_reworded_one_run_of_its_words_at_a_time() -> None:
 def test_a_shops_own_hold_in_any_language() -> None:
     thesaurus = Thesaurus(Language("de"), parse_synonyms("Möbel, einrichtung"))
     assert thesaurus.synonyms(["mobel"])[0].words == ("einrichtung",), "before those that ship"
+
+
+@pytest.mark.parametrize(
+    ("query", "positions"),
+    [
+        ("back up all my family photos", {0, 1, 5}),
+        ("back up photos of our family", set()),  # as one phrase, which synonyms() has
+        ("photos back up all my family", set()),
+        ("back up photos", set()),
+    ],
+)
+def test_a_trouble_may_be_told_with_other_words_between(query: str, positions: set[int]) -> None:
+    found = list(Thesaurus(Language("en")).troubles(query.split()))
+    assert {at for at, _ in found} == positions
+    assert not positions or Synonym(("external", "hard", "drive"), PHRASE_WEIGHT) in [each for _, each in found]

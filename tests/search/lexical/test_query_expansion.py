@@ -481,3 +481,13 @@ def test_amounts_within_bounds_and_ranges(shop: Shop, query: str, expected: list
     index = shop(*titles, "Puzzle, 3-6 years", "Puzzle ages 8+")
     held = [at for at, weight in weakest(index, query).items() if weight > 0]
     assert sorted(held) == expected
+
+
+def test_a_sentence_finds_what_helps_against_a_trouble(shop: Shop) -> None:
+    assert found(shop("External Hard Drive", "Picture Frame"), "back up all my family photos") == [0]
+
+
+def test_what_a_thing_does_not_do_is_denied_too(shop: Shop) -> None:
+    index = shop("Gel that won't sling", "Gel with a sling", "Bag that doesn't sag")
+    assert found(index, "sling") == [1]
+    assert found(index, "sag") == []

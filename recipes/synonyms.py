@@ -110,7 +110,7 @@ def synonyms_of(synsets: Sequence[Synset], sold: frozenset[str]) -> Iterator[tup
 
 
 def is_usual(position: int, n_synsets: int) -> bool:
-    """Whether a word is mostly used in the sense in which it is own_kinds at a position."""
+    """Whether a word is mostly used in the sense in which it is listed at a position."""
     return position == 0 or n_synsets == 1 or (position <= LAST_POSITION and n_synsets <= MAX_SYNSETS)
 
 

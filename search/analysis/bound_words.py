@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from types import MappingProxyType
 
 NO_MORE, LESS, NO_LESS, MORE = range(4)
@@ -103,22 +104,9 @@ def bound_at(terms: Sequence[str], at: int) -> tuple[int, int] | None:
 
 
 SENTENCE_WORDS = frozenset(
-    {
-        "about", "across", "after", "again", "along", "also", "always", "another", "anyone", "anything", "around",
-        "away", "because", "been", "before", "being", "best", "both", "came", "come", "comes", "coming", "could",
-        "does", "doesnt", "doing", "done", "dont", "during", "each", "either", "even", "every", "everything", "find",
-        "from", "gave", "gets", "getting", "give", "gives", "goes", "going", "gone", "good", "great", "have",
-        "having", "hello", "help", "helps", "here", "into", "just", "keep", "keeps", "know", "like", "likes", "look",
-        "looking", "looks", "made", "make", "makes", "many", "maybe", "might", "mine", "more", "most", "much", "must",
-        "need", "needs", "neither", "never", "nice", "nothing", "often", "only", "onto", "other", "ours", "over",
-        "perhaps", "please", "pretty", "quite", "really", "same", "shall", "should", "show", "since", "some",
-        "someone", "something", "still", "stuff", "such", "take", "takes", "than", "thanks", "that", "their", "them",
-        "then", "there", "these", "they", "thing", "things", "think", "this", "those", "though", "took", "trying",
-        "under", "until", "used", "using", "very", "want", "wants", "were", "what", "when", "where", "which", "while",
-        "whose", "will", "with", "within", "without", "wont", "would", "your", "yours",
-    }
-)  # fmt: skip
-"""Words of English sentences that name nothing, and are no errors in what shops call things: ``that`` is no hat."""
+    resources.files("vitrina.search.analysis").joinpath("sentence_words.txt").read_text(encoding="utf-8").split()
+)
+"""Everyday words of English, which are no errors in what shops call things: ``that`` is no hat, ``next`` no net."""
 
 INGREDIENTS = frozenset(
     {

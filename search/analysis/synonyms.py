@@ -27,6 +27,9 @@ PHRASE_WEIGHT = 0.8
 """The same of a synonym of several words, which seldom have more than one meaning together: secateurs are more of an
 answer to "pruning shears" than other shears are. Of 0.5, 0.65 and 0.8 the best in ten shops."""
 
+NARROWER_PHRASE_WEIGHT = 0.6
+"""The same of a kind of what several words name: a rioja is a red wine, and red lentils are none."""
+
 SHOP_WORD_WEIGHT = 0.85
 NARROWER_SHOP_WORD_WEIGHT = 0.6
 """The same in other languages, whose lists are of shops' words alone. In an Italian and a Brazilian shop (175 queries
@@ -215,7 +218,8 @@ class Thesaurus:
         weight = PHRASE_WEIGHT if len(words) > 1 else SYNONYM_WEIGHT
         phrases = (phrase for column in (same, helps) for phrase in column.split("|") if phrase)
         found = [Synonym(words, weight) for phrase in phrases for words in written(phrase)]
-        found += [Synonym(tuple(phrase.split()), NARROWER_WEIGHT) for phrase in narrower.split("|") if phrase]
+        weight = NARROWER_PHRASE_WEIGHT if len(words) > 1 else NARROWER_WEIGHT
+        found += [Synonym(tuple(phrase.split()), weight) for phrase in narrower.split("|") if phrase]
         return (*own, *found)
 
     def troubles(self, words: Sequence[str]) -> Iterator[tuple[int, Synonym]]:

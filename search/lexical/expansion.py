@@ -352,14 +352,14 @@ class QueryExpander:
         """The catalog's words that may be meant by one that it lacks."""
         close = [(self._n_items(term), distance, term) for term, distance in self._dictionary.close_to(word)]
         ranked = sorted((distance, term[0] != word[0], -n_items, term) for n_items, distance, term in close if n_items)
-        for _, best in groupby(ranked, key=lambda each: each[:2]):
+        is_other = bool(ranked) and bool(self._thesaurus.close_to(word, ranked[0][0] - 1))  # one that no item has
+        for _, best in groupby(() if is_other else ranked, key=lambda each: each[:2]):
             terms = [(term, -n_items) for *_, n_items, term in best]
             usual = [term for term, n_items in terms if n_items >= RARE_SHARE * terms[0][1]][:MAX_CORRECTIONS]
             phrases: list[Phrase] = [(self._dictionary.spellings(term),) for term in usual]
             weights = [CORRECTED_WEIGHT * (n_of / terms[0][1]) ** 0.25 for _, n_of in terms]
-            return [
-                Alternative(range(at, at + 1), phrase, weight) for phrase, weight in zip(phrases, weights, strict=False)
-            ]
+            both = zip(phrases, weights, strict=False)
+            return [Alternative(range(at, at + 1), phrase, weight) for phrase, weight in both]
         return []
 
     def _n_items(self, term: str) -> int:

@@ -65,6 +65,21 @@ OPEN_NAMES = frozenset(
 )
 """Keys of the names of fields with any words that a shop thought of."""
 
+TEXT_NAMES = frozenset(
+    {"description", "summary", "tagline", "slogan", "subtitle", "headline", "comment", "beschreibung", "descripción"}
+    | {
+        "descripcion",
+        "descrizione",
+        "omschrijving",
+        "descrição",
+        "descricao",
+        "opis",
+        "beskrivning",
+        "kurzbeschreibung",
+    }
+)
+"""Words in the names of fields with texts."""
+
 OF_OTHERS = frozenset(
     {
         "with",
@@ -248,6 +263,11 @@ def is_open(field: str) -> bool:
     return any(key([word]) in OPEN_NAMES for word in split(field)[-1:])
 
 
+def is_text(field: str) -> bool:
+    """Whether a field holds texts, judged by its own name: a ``short_description`` of a few words names no value."""
+    return not TEXT_NAMES.isdisjoint(split(field))
+
+
 def is_property(field: str, values: Iterable[str]) -> bool:
     """Whether values say yes to what a thing is or can do, and not the shop with it: ``dishwasher_safe: yes``."""
     said = {facet_value(value) for value in values}
@@ -376,7 +396,7 @@ class CatalogVocabulary:
             codes = tuple(map(str.upper, reader.facets.distinct_values("currency", MAX_VALUES)))
             currencies = codes if PRICE in fields else None
             for field in fields:
-                if field in NOT_TYPED or field in self._too_wide:
+                if field in NOT_TYPED or field in self._too_wide or is_text(field):
                     continue
                 held = reader.facets.distinct_values(field, MAX_VALUES + 1)
                 if len(held) > MAX_VALUES:

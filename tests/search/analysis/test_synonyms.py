@@ -8,7 +8,9 @@ from vitrina.search.analysis.language import Language
 from vitrina.search.analysis.shop_words import LANGUAGES, shop_words, table
 from vitrina.search.analysis.synonyms import (
     MAX_SYNONYM_WORDS,
+    NARROWER_PHRASE_WEIGHT,
     NARROWER_SHOP_WORD_WEIGHT,
+    NARROWER_WEIGHT,
     PHRASE_WEIGHT,
     SHOP_WORD_WEIGHT,
     SYNONYM_WEIGHT,
@@ -52,6 +54,8 @@ def test_what_ships_for_english() -> None:
     assert Synonym(("jump", "rope"), PHRASE_WEIGHT) in Thesaurus(Language("en")).synonyms(["skipping", "ropes"])
     assert Synonym(("carabiner",), SYNONYM_WEIGHT) in Thesaurus(Language("en")).synonyms(["karabiners"])
     assert Synonym(("video", "card"), SYNONYM_WEIGHT) in Thesaurus(Language("en")).synonyms(["gpu"])
+    assert Synonym(("rioja",), NARROWER_PHRASE_WEIGHT) in Thesaurus(Language("en")).synonyms(["red", "wine"])
+    assert Synonym(("rioja",), NARROWER_WEIGHT) in Thesaurus(Language("en")).synonyms(["wine"])
     assert Thesaurus(Language("fi")).synonyms(["sofa"]) == ()
     assert Thesaurus(Language("")).synonyms(["sofa"]) == ()
 

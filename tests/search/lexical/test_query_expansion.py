@@ -196,6 +196,8 @@ def test_a_misspelled_word_has_synonyms_after_the_word_itself(shop: Shop) -> Non
     assert index.corrections("sfoa") == {"sfoa": "sofa"}
     assert shop("Hat", text="Fine hats").corrections("something that fits") == {}
     assert shop("Sofa").corrections("settee") == {}  # which is another word for it
+    assert shop("Fishing Net").corrections("net for next week") == {}
+    assert shop("Cylinder").corrections("calender") == {}, "a calendar, which no item has"
     assert 0 not in found(index, "visible")
 
 

@@ -45,6 +45,11 @@ def test_the_catalogs_own_spelling(shop: Shop) -> None:
     }
 
 
+def test_short_texts_are_no_values(shop: Shop) -> None:
+    shop.put("1", short_description="won't strip wax", scent="wax")
+    assert CatalogVocabulary(shop.catalog).current().fields == {"scent": ("wax",)}
+
+
 def test_a_query_against_a_catalog(shop: Shop) -> None:
     shop.put("1", colour="Navy Blue", article="Tshirts", gender="Men")
     query = Query("navy tee for men, not striped", without="leather")

@@ -28,6 +28,16 @@ STEMMERS: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 """The Snowball stemmer of each language that has one, by ISO 639-1 code."""
 
+SMALL_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "en": "any anything are be been do does did dont doesnt everyone get gets go goes got had has have he her "
+        "his how i if im is it its ive just looking me my need needs our really she should so some somebody someone "
+        "something stuff that their them these they thing things this those very want wants was we were what when "
+        "where which while who whose why would you your could",
+    }
+)
+"""What sentences are made with besides, and asks for nothing."""
+
 WITHOUT_STEMMER = ("cs", "he", "ja", "ko", "th", "vi", "zh", "bg", "uk", "sk", "sl", "hr")
 """Other languages that are told apart from those."""
 
@@ -186,6 +196,8 @@ class Language:
     def __init__(self, code: str) -> None:
         self.code = code
         self.stop_words = frozenset(STOP_WORDS.get(code, "").split())
+        self.small_words = self.stop_words.union(SMALL_WORDS.get(code, "").split())
+        """The words that ask for nothing: stop words, and in English those that sentences are made with."""
         self.compound_links = COMPOUND_LINKS.get(code, ())
         self._algorithm = STEMMERS.get(code)
         self._left_ending = LEFT_ENDINGS.get(code)

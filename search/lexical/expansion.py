@@ -173,7 +173,7 @@ class QueryExpander:
         """The words of a text that count, ``MAX_WORDS`` at most, with what each counts, and the measures among them,
         each of which is one word, with blanks between its terms."""
         found = without_size_words(measured(analyse(text)))
-        meant = [part for part in found if part not in self._dictionary.language.stop_words] or found
+        meant = [part for part in found if part not in self._dictionary.language.small_words] or found
         weights: dict[str, float] = {}
         for part in meant:
             apart = (str(part),) if isinstance(part, Measure) else self._apart(part)

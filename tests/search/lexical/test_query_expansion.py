@@ -493,3 +493,10 @@ def test_what_a_thing_does_not_do_is_denied_too(shop: Shop) -> None:
     index = shop("Gel that won't sling", "Gel with a sling", "Bag that doesn't sag")
     assert found(index, "sling") == [1]
     assert found(index, "sag") == []
+
+
+def test_what_sentences_are_made_with_asks_for_nothing(shop: Shop) -> None:
+    index = shop("Mango Chutney", "Mustard that goes a long way", "Who T-Shirt")
+    assert index.match("what goes with a mango").words == ("mango",)
+    assert found(index, "what goes with a mango") == [0]
+    assert found(index, "the who") == [2], "unless nothing else is said"

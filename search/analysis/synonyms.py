@@ -122,7 +122,7 @@ def shipped_synonyms() -> Mapping[str, str]:
 @cache
 def joined_names() -> Mapping[str, str]:
     """The keys of names of several words, by the key without blanks, and without small words, which queries lose."""
-    small = Language("en").stop_words
+    small = Language("en").small_words
     several = {key: [word for word in key.split() if word not in small] for key in shipped_synonyms() if " " in key}
     without = {"".join(words): key for key, words in several.items() if len(words) > 1}
     return without | {key.replace(" ", ""): key for key in several}

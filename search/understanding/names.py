@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
 
+from vitrina.search.analysis.bound_words import DENIED_BY
 from vitrina.search.analysis.language import Language
 from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.analysis.spelling import fold, key, split
@@ -170,10 +171,14 @@ LEVEL = re.compile(r"\s*[>›»]\s*|\s+")
 """Between the words of a value, and between the levels of a path, which some shops write without blanks."""
 
 EMPTY_NOUNS = frozenset(
-    {"accessory", "care", "colour", "essential", "good", "item", "kit", "other", "piece", "product", "set", "size"}
-    | {"thing", "type", "wear"}
+    {"accessory", "care", "colour", "essential", "free", "good", "item", "kit", "other", "piece", "product", "set"}
+    | {"size", "thing", "type", "wear"}
 )
 """Stems of last words that do not name the kind of value they end: an easy-care shirt is not Personal Care."""
+
+
+DENYING = frozenset((*DENIED_BY, "no", "zero", "less", "pas", "não"))
+"""Words before a noun that a value says to be missing."""
 
 
 def other_names() -> Mapping[str, frozenset[str]]:
@@ -252,10 +257,11 @@ def parts(value: str) -> list[str]:
 def kinds(part: str) -> Iterator[str]:
     """The kind of thing that the last word names, its synonyms and wider names: Rain Trousers are pants, solid oak is
     wood. A word joined by a hyphen names none: a T-shirt is not a shirt. Nor does a unit: 8 inches are no kind of
-    inch."""
-    last = LEVEL.split(part)[-1]
+    inch. What is denied is none either: "no key" is no key."""
+    last, words = LEVEL.split(part)[-1], split(part)
     noun = key(split(last))
-    if "-" not in last and noun not in EMPTY_NOUNS and not isinstance(measured(split(part))[-1], Measure):
+    is_kind = "-" not in last and noun not in EMPTY_NOUNS and not isinstance(measured(words)[-1], Measure)
+    if is_kind and DENYING.isdisjoint(words[:-1]):
         yield noun
         yield from OTHER_NAMES.get(noun, ())
         yield from COVERING_NAMES.get(noun, ())

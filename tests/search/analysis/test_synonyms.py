@@ -54,6 +54,10 @@ def test_what_ships_for_english() -> None:
     assert Synonym(("jump", "rope"), PHRASE_WEIGHT) in Thesaurus(Language("en")).synonyms(["skipping", "ropes"])
     assert Synonym(("carabiner",), SYNONYM_WEIGHT) in Thesaurus(Language("en")).synonyms(["karabiners"])
     assert Synonym(("video", "card"), SYNONYM_WEIGHT) in Thesaurus(Language("en")).synonyms(["gpu"])
+    without_it = ["post", "notes"]
+    assert ("sticky", "note") in [each.words for each in Thesaurus(Language("en")).synonyms(without_it)], (
+        "post it notes"
+    )
     assert Synonym(("rioja",), NARROWER_PHRASE_WEIGHT) in Thesaurus(Language("en")).synonyms(["red", "wine"])
     assert Synonym(("rioja",), NARROWER_WEIGHT) in Thesaurus(Language("en")).synonyms(["wine"])
     assert Thesaurus(Language("fi")).synonyms(["sofa"]) == ()

@@ -36,6 +36,9 @@ def test_names(value: str, name: str, match_type: MatchType) -> None:
 @pytest.mark.parametrize(
     ("value", "name"),
     [
+        ("no key", "key"),
+        ("without pedals", "pedals"),
+        ("gluten free", "free"),
         ("T-shirt", "shirt"),
         ("Power tools > Sanders", "tools"),
         ("top-handle", "handle"),

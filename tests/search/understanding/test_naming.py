@@ -39,6 +39,7 @@ def test_names(value: str, name: str, match_type: MatchType) -> None:
         ("no key", "key"),
         ("without pedals", "pedals"),
         ("gluten free", "free"),
+        ("World Foods", "food"),
         ("T-shirt", "shirt"),
         ("Power tools > Sanders", "tools"),
         ("top-handle", "handle"),

@@ -1,9 +1,9 @@
 """Make the synonyms that ship in ``search/analysis``: ``python -m recipes.synonyms --words FOLDER``.
 
-Synonyms come from WordNet's nouns for things that shops sell, narrower kinds from WordNet and Shopify's categories,
-and both from the parser's own table; ``synonyms.txt`` has more of both, and what helps against troubles. Each line of
-the file has a phrase key, its synonyms, the narrower kinds and, for a trouble, what helps, with tabs between them and
-``|`` within.
+Synonyms come from WordNet's nouns for things that shops sell and from what shoppers call Shopify's categories, narrower
+kinds from WordNet and those categories, and both from the parser's own table; ``synonyms.txt`` has more of both, and
+what helps against troubles. Each line of the file has a phrase key, its synonyms, the narrower kinds and, for a
+trouble, what helps, with tabs between them and ``|`` within.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import csv
 import gzip
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -34,6 +34,9 @@ MORE = Path(__file__).parent / "synonyms.txt"
 """What shoppers and shops say and WordNet 3.1 lacks, or keeps apart: a group of names a line, as a shop writes its own
 synonyms, and lines of a wide name, ``>`` and narrower ones."""
 
+QUERIES = Path(__file__).parent / "shopper_queries.txt"
+"""What shoppers could type for things of Shopify's categories; first what else they call them."""
+
 LEXNAMES = frozenset({"artifact", "food"})
 MAX_WORDS = 3
 MIN_LETTERS = 2
@@ -49,6 +52,9 @@ VAGUE = frozenset(
     | {"device", "thing", "material", "service", "system", "tool", "cover", "case", "line", "block"}
 )
 """Last words of categories, and single words, that say nothing of what a product is."""
+
+NO_NAMES = frozenset({"thing", "stuff", "bit", "something", "one", "type", "style", "proper", "little", "big", "cheap"})
+"""Keys of words of descriptions, beside the small words of the language."""
 
 ENGLISH = Language("en")
 SEPARATOR = re.compile(r"\s*(?:&|,|/|\band\b)\s*")
@@ -90,6 +96,15 @@ def read_categories(path: Path) -> list[list[str]]:
     return [line.partition(" : ")[2].strip().split(" > ") for line in lines if " : " in line and line[0] != "#"]
 
 
+def read_queries(path: Path) -> list[tuple[str, str]]:
+    """The name of each category in a file of shoppers' queries, and what else they call it: the first query."""
+    blocks = (block.splitlines() for block in path.read_text(encoding="utf-8").split("\n# ")[1:])
+    return [
+        (category.rpartition(" > ")[2], next(line for line in lines if line and not line.startswith("=")))
+        for category, *lines in blocks
+    ]
+
+
 def names_in(category: str) -> list[str]:
     """The keys of the things that a category's name lists: Sofas & Couches are two, Baby & Toddler Furniture is one
     that has no name of its own."""
@@ -128,6 +143,37 @@ def categories_below(categories: Iterable[Sequence[str]]) -> Iterator[tuple[str,
             wide, narrow = names_in(path[-2]), names_in(path[-1])
             if len(wide) == 1:
                 yield from ((wide[0], name) for name in narrow)
+
+
+def names_asked_for(
+    queries: Iterable[tuple[str, str]], categories: Iterable[Sequence[str]], heads: Container[str]
+) -> Iterator[tuple[str, str]]:
+    """Pairs of what shoppers call the things of a category, and their name. What is the name of another category is
+    left out, and a word that names have before another: the conference of a conference table is no pear. A phrase ends
+    in one of ``heads``, since by its end it would say what a shop that has no such title lacks."""
+    parts = {phrase_key(part) for path in categories for part in SEPARATOR.split(path[-1])}
+    taken = parts | {word for part in parts for word in part.split()[:-1]}
+    for category, query in queries:
+        name, called = thing_in(category), phrase_key(query)
+        is_known = " " not in called or last_word(called) in heads
+        if name and is_known and is_name(query) and called not in taken:
+            yield called, name
+
+
+def thing_in(category: str) -> str:
+    """The key of the thing that a category's name says, or lists first, as Canes & Walking Sticks does; empty where it
+    lists single words, of which any may be meant, or begins with no name, as Baby & Toddler Furniture does."""
+    names, first = names_in(category), SEPARATOR.split(category)[0]
+    if names:
+        return names[0] if len(names) == 1 else ""
+    return phrase_key(first) if first.endswith("s") else ""
+
+
+def is_name(query: str) -> bool:
+    """Whether a query is a name of a thing, and no description."""
+    words = query.lower().split()
+    is_short = len(words) <= MAX_WORDS and all(word.replace("-", "").replace("'", "").isalpha() for word in words)
+    return is_short and ENGLISH.stop_words.isdisjoint(words) and NO_NAMES.isdisjoint(ENGLISH.keys(words))
 
 
 def table_pairs(table: Iterable[Sequence[str]]) -> Iterator[tuple[str, str]]:
@@ -204,6 +250,7 @@ def main() -> None:
     """Write the file."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--words", type=Path, required=True, help="The folder of WordNet's and Shopify's files.")
+    arguments.add_argument("--queries", type=Path, default=QUERIES, help="The file of shoppers' queries.")
     arguments.add_argument("--out", type=Path, default=OUT)
     options = arguments.parse_args()
     rows = read_wordnet(options.words)
@@ -220,12 +267,16 @@ def main() -> None:
         *((value, *others) for table in (SYNONYMS, COVERS) for value, others in table.items()),
     ]
     own = [(value, *others) for value, others in SYNONYMS.items()]
-    same = grouped([*table_pairs([*more, *own]), *without_vague(synonyms_of(synsets, sold))])
+    queries = read_queries(options.queries)
+    known = grouped([*table_pairs([*more, *own]), *without_vague(synonyms_of(synsets, sold))])
+    asked_for = without_vague(names_asked_for(queries, categories, set(map(last_word, known))))
+    same = grouped([*((one, other) for one, others in known.items() for other in others), *asked_for])
     covers = [(phrase_key(wide), phrase_key(kind)) for wide, kinds in COVERS.items() for kind in kinds]
     narrower = grouped([*covers, *without_vague([*categories_below(categories), *kinds_of(synsets, sold)])])
     wordnet = (word for column in ("synonyms", "hypernyms") for row in rows for word in re.split("[,;] ", row[column]))
     parts = (part for path in categories for part in SEPARATOR.split(path[-1]))
-    spelled = spellings((*(name for table in tables for name in table), *wordnet, *parts))
+    called = (query for _, query in queries)
+    spelled = spellings((*(name for table in tables for name in table), *wordnet, *parts, *called))
     helps = grouped((phrase_key(trouble), phrase_key(thing)) for trouble, thing in troubles)
     own_kinds = grouped((phrase_key(wide), phrase_key(kind)) for wide, kind in kinds)
     text = HEADER + "\n".join(make_lines(same, narrower, helps, spelled, own_kinds)) + "\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from recipes.synonyms import (
     MAX_NARROWER,
     MORE,
@@ -9,8 +11,10 @@ from recipes.synonyms import (
     grouped,
     make_lines,
     make_synsets,
+    names_asked_for,
     names_in,
     read_more,
+    read_queries,
     spellings,
     synonyms_of,
 )
@@ -42,6 +46,28 @@ def test_a_category_that_lists_things_names_each() -> None:
     assert names_in("Sofas & Couches") == ["sofa", "couch"]
     assert names_in("Baby & Toddler Furniture") == []
     assert list(categories_below([["Shoes"], ["Shoes", "Boots"], ["Hats & Caps", "Caps"]])) == [("sho", "boot")]
+
+
+def test_what_shoppers_call_a_category_is_a_name_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "queries.txt"
+    turners = "# Kitchen > Turners\n= Spatula, Steel\n\negg flipper\nturns eggs"
+    file.write_text(f"About it.\n\n{turners}\n\n# Pears\n= Pear\nconference\n", encoding="utf-8")
+    queries = read_queries(file)
+    assert queries == [("Turners", "egg flipper"), ("Pears", "conference")]
+    several = [
+        ("Canes & Walking Sticks", "gran's prop"),
+        ("Baby & Toddler Sets", "tots"),
+        ("Charms & Pendants", "locket"),
+    ]
+    no_names = [
+        ("Grinders", "mill for coffee"),
+        ("Grinders", "coffee stuff"),
+        ("Bags", "tote"),
+        ("Bags", "shopping pal"),
+    ]
+    categories = [["Turners"], ["Pears"], ["Conference Tables"], ["Grinders"], ["Totes"], ["Bags"]]
+    found = list(names_asked_for([*queries, *several, *no_names], categories, {"flipper", "prop", "stuff"}))
+    assert found == [("egg flipper", "turner"), ("gran prop", "cane")]
 
 
 def test_lines_have_keys_and_spellings() -> None:

@@ -110,6 +110,8 @@ class CatalogEvidence:
         if not requirement.wanted and (others := other_options(self._item, requirement)):
             return CatalogValue(OTHER_LOGIT, said(others))
         of_field = on_field(held, requirement) if held else NOTHING
+        if not requirement.wanted and of_field.logit > 0 and self._lacks(requirement.words):
+            return CatalogValue(DENIED_LOGIT, f"no {requirement.words}")
         is_kindless = of_field.logit < 0 and not any(map(names_a_kind, held))
         if is_kindless and any(self._is_called(name := each) for each in requirement.synonyms):
             return CatalogValue(REWORDED_LOGIT, name)
@@ -156,6 +158,11 @@ class CatalogEvidence:
     def _mentions(self, name: str) -> bool:
         """Whether the texts have these words together, and do not deny them each time."""
         return any(not self._is_denied(start, end) for start, end in self._runs(name))
+
+    def _lacks(self, name: str) -> bool:
+        """Whether the texts have these words and deny them each time: gluten-free oats have no gluten, whatever a field
+        says of oats."""
+        return any(self._runs(name)) and not self._mentions(name)
 
     def _is_title_of(self, name: str) -> bool:
         """Whether the title has all of several words, in any order, none of them denied, in one of its parts or in

@@ -130,6 +130,19 @@ def test_texts_replace_only_a_missing_field() -> None:
     assert CatalogEvidence(Item("a", "Teal shirt", attributes={"colour": "none"})).on(BLUE).says == "Teal"
 
 
+@pytest.mark.parametrize(
+    ("title", "value"),
+    [
+        ("Gluten-free oats", CatalogValue(DENIED_LOGIT, "no gluten")),
+        ("Oats", CatalogValue(SAME_LOGIT, "oats")),
+        ("Oats with gluten", CatalogValue(SAME_LOGIT, "oats")),
+    ],
+)
+def test_what_is_called_free_of_something_lacks_it_whatever_a_field_holds(title: str, value: CatalogValue) -> None:
+    gluten = Requirement("gluten", "allergens", ("oats", "wheat"), wanted=False)
+    assert CatalogEvidence(Item("a", title=title, attributes={"allergens": "oats"})).on(gluten) == value
+
+
 def test_tags_that_lack_a_word_contradict_nothing() -> None:
     sofa = Requirement("sofa", "tags", ("sofa",))
     tagged = {"tags": ("futon", "guest bed")}

@@ -11,6 +11,7 @@ import typer
 
 from recipes.encoder.recipe import Recipe, make_encoder
 from recipes.encoder.sources import read_sources
+from recipes.encoder.text_stage import TextStage, read_kinds, train_text
 from recipes.encoder.texts import lexicon
 
 
@@ -20,6 +21,10 @@ def main(
     work: Annotated[
         Path, typer.Option(help="Where a run keeps what it has made; the same command goes on from there.")
     ] = Path("build/encoder"),
+    images: Annotated[
+        Path | None, typer.Option(help="An encoder of the stages before the last, whose images are kept.")
+    ] = None,
+    bfloat16: Annotated[bool, typer.Option(help="Multiply texts in bfloat16, on a processor that has it.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
 ) -> None:
     """Make the encoder that ships in the package."""
@@ -27,7 +32,10 @@ def main(
     work.mkdir(parents=True, exist_ok=True)
     rows, recipe = read_sources(data, work, typer.echo), Recipe()
     pairs = lexicon(data / "words", random.Random(recipe.seed))
-    make_encoder(rows, pairs, out, work, recipe, say=typer.echo)
+    if images is None:
+        images = work / "towers"
+        make_encoder(rows, pairs, images, work, recipe, say=typer.echo)
+    train_text(rows, pairs, read_kinds(), images, out, work, recipe, TextStage(bfloat16=bfloat16), say=typer.echo)
 
 
 if __name__ == "__main__":

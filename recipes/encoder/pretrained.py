@@ -67,6 +67,12 @@ def full_tokenizer() -> Tokenizer:
     return Tokenizer.from_str(_text_files()["tokenizer.json"].decode())
 
 
+def all_tokens() -> list[str]:
+    """MiniLM's own word pieces in their order."""
+    vocabulary = full_tokenizer().get_vocab()
+    return sorted(vocabulary, key=vocabulary.__getitem__)
+
+
 def pruned_tokens(texts: Iterable[str], size: int) -> list[str]:
     """The ``size`` word pieces to keep: special tokens, single letters, those that ``texts`` use most, and then the
     most frequent of English as the original vocabulary is ordered."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from recipes.encoder.pretrained import (
     write_tokenizer,
 )
 from recipes.encoder.sources import SOURCES, is_learnt, sampling_weights, stored_images
-from recipes.encoder.texts import Pair, TextTable, grouped_texts, save_array, stored_vectors
+from recipes.encoder.texts import Pair, TextTable, grouped_texts, pooled_texts, save_array, stored_vectors
 from recipes.encoder.trainer import (
     Knowledge,
     TowerLossWeights,
@@ -37,11 +38,10 @@ from recipes.encoder.trainer import (
     TowerTrainer,
     class_ids,
     freeze,
+    tower_features,
     train_heads,
 )
 from vitrina.search.encoders.base import Size
-from vitrina.search.encoders.compute import ThreadDataParallel
-from vitrina.search.encoders.exports import FastTokenizer
 from vitrina.search.encoders.open_clip import create_untrained, load_model
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.models import LOCAL_PREFIX
@@ -107,18 +107,25 @@ def write_start(folder: Path, rows: Sequence[LabelledRows], pairs: Sequence[Pair
     }
     tokens = pruned_tokens([*texts, *(text for pair in pairs for text in pair)], recipe.n_tokens)
     say(f"{len(tokens)} word pieces for {len(texts)} texts")
-    write_tokenizer(folder, tokens, recipe.context_length)
-    write_json(folder / "config.json", text_configuration(len(tokens), recipe.context_length))
-    write_json(folder / "open_clip_config.json", configuration(recipe, len(tokens)))
-    torch.manual_seed(recipe.seed)
-    model: Any = create_untrained(folder).eval()
-    model.text.transformer.load_state_dict(text_weights(tokens, recipe.context_length))
+    model = with_minilm(folder, tokens, recipe)
     classifier = imagenet_classifier().state_dict()
     own = model.visual.trunk.state_dict()
     model.visual.trunk.load_state_dict({name: classifier[name] for name in own})
     some = random.Random(recipe.seed).sample(sorted(texts), min(4000, len(texts)))
     keep_meaning(model.text.proj, pooled_texts(model.text, folder, recipe.context_length)(some))
     write_weights(folder, model)
+
+
+def with_minilm(folder: Path, tokens: Sequence[str], recipe: Recipe) -> Any:
+    """Write what describes an open_clip model with these word pieces, and return it with MiniLM as its text
+    transformer; the rest is random."""
+    write_tokenizer(folder, tokens, recipe.context_length)
+    write_json(folder / "config.json", text_configuration(len(tokens), recipe.context_length))
+    write_json(folder / "open_clip_config.json", configuration(recipe, len(tokens)))
+    torch.manual_seed(recipe.seed)
+    model: Any = create_untrained(folder).eval()
+    model.text.transformer.load_state_dict(text_weights(tokens, recipe.context_length))
+    return model
 
 
 def configuration(recipe: Recipe, n_tokens: int) -> dict[str, object]:
@@ -173,27 +180,6 @@ def keep_meaning(head: Any, vectors: NDArray[np.float32]) -> None:
     last.weight[:, : len(directions)] = torch.eye(len(directions)) / LINEAR_PART
 
 
-def pooled_texts(text: Any, folder: Path, context_length: int) -> Callable[[list[str]], NDArray[np.float32]]:
-    """Embeds texts by the text transformer of an open_clip text tower, before its head; float32, shape (n, width)."""
-    tokenize, cores = FastTokenizer(folder, context_length, pad_id=0), ThreadDataParallel(torch.get_num_threads())
-
-    def embed(texts: list[str]) -> NDArray[np.float32]:
-        tokens = torch.from_numpy(tokenize(texts))
-        lengths = (tokens != 0).sum(dim=1)
-        pooled = np.empty((len(texts), text.config.hidden_size), np.float32)
-
-        def pool(part: torch.Tensor) -> None:
-            ids = tokens[part, : int(lengths[part].max())]
-            mask = (ids != 0).long()
-            with torch.inference_mode():
-                pooled[part.numpy()] = text.pooler(text.transformer(input_ids=ids, attention_mask=mask), mask).numpy()
-
-        cores.map(pool, torch.split(lengths.argsort(descending=True), 64))
-        return pooled
-
-    return embed
-
-
 class _StageRun:
     """One stage of a run: from the folder ``start`` to a candidate of its own."""
 
@@ -233,7 +219,9 @@ class _StageRun:
         """Train the heads of the averaged model on the features of its tower, until they fit it."""
         model, n_steps = trainer.averaged_model, self.recipe.n_last_steps
         self.say(f"{self.stage.name}: the tower is trained, {n_steps} steps of the heads are left")
-        features = torch.cat([self._features_of(model.visual.trunk, trainer.album, part) for part in self._places()])
+        features = torch.cat(
+            [tower_features(model.visual.trunk, trainer.album, part, self.recipe.size) for part in self._places()]
+        )
         knowledge = replace(trainer.knowledge, features=features)
         for part in (model.visual.head, model.text.proj, model.logit_scale):
             part.requires_grad_(True)
@@ -303,7 +291,7 @@ class _StageRun:
             path = self.work / f"features-{rows.source}-{len(places)}.npy"
             if not path.is_file():
                 self.say(f"features of {len(places)} images of {rows.source}")
-                save_array(path, self._features_of(classifier, album, places).numpy().astype(np.float16))
+                save_array(path, tower_features(classifier, album, places, self.recipe.size).numpy().astype(np.float16))
             features.append(np.load(path).astype(np.float32))
         return torch.from_numpy(np.concatenate(features))
 
@@ -312,18 +300,6 @@ class _StageRun:
         sizes = [len(rows.images) for rows in self.rows]
         return list(torch.split(torch.arange(sum(sizes)), sizes))
 
-    def _features_of(self, tower: Any, album: Album, places: torch.Tensor) -> torch.Tensor:
-        """A tower's features of images as they are; float32, shape (n, N_FEATURES)."""
-        tower = tower.to(memory_format=torch.channels_last)
-
-        def describe_images(part: torch.Tensor) -> torch.Tensor:
-            with torch.inference_mode():
-                found = tower(album.plain(part, self.recipe.size).contiguous(memory_format=torch.channels_last))
-            return torch.from_numpy(found.numpy())
-
-        cores = ThreadDataParallel(torch.get_num_threads())
-        return torch.cat(cores.map(describe_images, torch.split(places, 32)))
-
     def _write(self, trainer: TowerTrainer, *, is_measured: bool) -> None:
         """Write the model, measure it on the held-out rows as the product would load it, and write its card."""
         if not (self.candidate / "tokenizer.json").is_file():
@@ -331,23 +307,29 @@ class _StageRun:
         write_weights(self.candidate, trainer.averaged_model)
         if not is_measured:
             return
-        encoder = load_encoder(f"{LOCAL_PREFIX}{self.candidate}")
-        held_out = [part.split()[1] for part in self.rows if part.source.endswith("-train")]
-        reports = {part.source: evaluate(encoder, part) for part in held_out}
-        for source, report in reports.items():
-            self.say("\n".join([f"{source}: {report.n_rows} held-out rows", *report.lines()]))
-        counts = {part.source: n_learnt for part in self.rows if (n_learnt := sum(is_learnt(part)))}
-        measured = {source: {"rows": report.n_rows, **report.figures} for source, report in reports.items()}
-        card = {"trained_on": counts, "recipe": asdict(self.recipe), "set_aside": measured}
-        recipe = self.recipe
-        text = describe(
-            reports,
-            counts,
-            recipe.size,
-            n_tokens=recipe.n_tokens,
-            context_length=recipe.context_length,
-        )
-        write_card(self.candidate, card, text)
+        write_measured(self.candidate, self.rows, asdict(self.recipe), self.say)
+
+
+def write_measured(folder: Path, rows: Sequence[LabelledRows], recipe: Mapping[str, object], say: Say) -> None:
+    """Measure an encoder's folder on the held-out rows as the product would load it, and write its card."""
+    encoder = load_encoder(f"{LOCAL_PREFIX}{folder}")
+    held_out = [part.split()[1] for part in rows if part.source.endswith("-train")]
+    reports = {part.source: evaluate(encoder, part) for part in held_out}
+    for source, report in reports.items():
+        say("\n".join([f"{source}: {report.n_rows} held-out rows", *report.lines()]))
+    counts = {part.source: n_learnt for part in rows if (n_learnt := sum(is_learnt(part)))}
+    measured = {source: {"rows": report.n_rows, **report.figures} for source, report in reports.items()}
+    card = {"trained_on": counts, "recipe": recipe, "set_aside": measured}
+    configured = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))["model_cfg"]
+    text = configured["text_cfg"]
+    described = describe(
+        reports,
+        counts,
+        configured["vision_cfg"]["image_size"],
+        n_tokens=text["vocab_size"],
+        context_length=text["context_length"],
+    )
+    write_card(folder, card, described)
 
 
 def _reporter(say: Say, stage: TrainingStage, first_epoch: int) -> Callable[[TrainingProgress], None]:

@@ -18,6 +18,8 @@ from recipes.encoder.corpus import Say
 from recipes.encoder.facts import KIND_WEIGHTS, PATTERNS, phrase
 from recipes.encoder.labels import LABELS, LabelledProduct, wordings
 from vitrina.evaluation.own_queries import first_sentence
+from vitrina.search.encoders.compute import ThreadDataParallel
+from vitrina.search.encoders.exports import FastTokenizer
 
 TITLE_WEIGHT, KIND_WEIGHT, LABEL_WEIGHT, SENTENCE_WEIGHT = 5.0, 5.0, 1.0, 1.0
 """How often a title, a kind, a single label and the description are drawn beside the phrases of ``PATTERNS``."""
@@ -154,6 +156,27 @@ def stored_vectors(
         known |= zip(part, vectors, strict=True)
         say(f"vectors of texts: {start + len(part)}/{len(missing)}")
     return torch.from_numpy(np.stack([known[text] for text in texts]).astype(np.float32))
+
+
+def pooled_texts(text: Any, folder: Path, context_length: int) -> Callable[[list[str]], NDArray[np.float32]]:
+    """Embeds texts by the text transformer of an open_clip text tower, before its head; float32, shape (n, width)."""
+    tokenize, cores = FastTokenizer(folder, context_length, pad_id=0), ThreadDataParallel(torch.get_num_threads())
+
+    def embed(texts: list[str]) -> NDArray[np.float32]:
+        tokens = torch.from_numpy(tokenize(texts))
+        lengths = (tokens != 0).sum(dim=1)
+        pooled = np.empty((len(texts), text.config.hidden_size), np.float32)
+
+        def pool(part: torch.Tensor) -> None:
+            ids = tokens[part, : int(lengths[part].max())]
+            mask = (ids != 0).long()
+            with torch.inference_mode():
+                pooled[part.numpy()] = text.pooler(text.transformer(input_ids=ids, attention_mask=mask), mask).numpy()
+
+        cores.map(pool, torch.split(lengths.argsort(descending=True), 64))
+        return pooled
+
+    return embed
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:

@@ -14,6 +14,7 @@ from recipes.encoder.images import Album
 from recipes.encoder.labels import likeness_loss
 from recipes.encoder.texts import TextTable
 from vitrina.search.encoders.base import Size
+from vitrina.search.encoders.compute import ThreadDataParallel
 from vitrina.tuning.encoder.trainer import MAX_SCALE, contrastive_loss
 from vitrina.tuning.loop import BETAS, Trainer, warmup_cosine
 
@@ -236,6 +237,19 @@ def features_and_vectors(model: Any, pixels: torch.Tensor) -> torch.Tensor:
     """Pooled features and, after them, the head's vectors of pixels (n, 3, h, w); shape (n, N_FEATURES + d)."""
     features = model.visual.trunk(pixels)
     return torch.cat([features, model.visual.head(features)], dim=1)
+
+
+def tower_features(tower: Any, album: Album, places: torch.Tensor, size: Size) -> torch.Tensor:
+    """A tower's features of images as they are; float32, shape (n, N_FEATURES). Blocks."""
+    tower = tower.to(memory_format=torch.channels_last)
+
+    def describe_images(part: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            found = tower(album.plain(part, size).contiguous(memory_format=torch.channels_last))
+        return torch.from_numpy(found.numpy())
+
+    cores = ThreadDataParallel(torch.get_num_threads())
+    return torch.cat(cores.map(describe_images, torch.split(places, 32)))
 
 
 def text_vectors(model: Any, pooled: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.base import Encoder, beside_image
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.reranking.prompts import MAX_VALUES_TRIED
 from vitrina.search.store.catalog import Catalog
@@ -102,5 +102,5 @@ class NearestValues:
         values = [facet_value(value) for value in self._vocabulary.fields[field]]
         if field not in self._names:
             self._names[field] = self._encoder.encode_texts(values)
-        order = np.argsort(-(self._names[field] @ vector), kind="stable")
+        order = np.argsort(-(beside_image(self._names[field], vector) @ vector), kind="stable")
         return [values[at] for at in order[:MAX_VALUES_TRIED]]

@@ -76,6 +76,13 @@ def fingerprint_of(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def beside_image(texts: Vectors, image: Vectors) -> Vectors:
+    """Text vectors, shape (n, d), as an image, shape (d,), is compared with them: unit rows without the dimensions in
+    which it is 0. The embedded encoder's texts have some of their own, which say how alike texts are."""
+    shared = texts * (image != 0)
+    return np.asarray(shared / np.maximum(np.linalg.norm(shared, axis=1, keepdims=True), 1e-12), np.float32)
+
+
 Size = tuple[int, int]
 """Height, width in pixels."""
 

@@ -142,15 +142,17 @@ class Composer:
         return Composition(
             tuple(reading.kept.values()),
             " ".join(filter(None, words)),
-            self._vector_of(taken),
+            self._vector_of(taken, photo),
             share if is_replaced else 1.0,
         )
 
-    def _vector_of(self, taken: Sequence[str]) -> Vectors:
+    def _vector_of(self, taken: Sequence[str], photo: Vectors | None) -> Vectors:
         """What is taken out of a photo that shows these names, shape (d,)."""
         total = np.zeros(self._encoder.identity.dimension, np.float32)
+        if photo is None:
+            return total
         for name in taken:
-            total += np.float32(TAKEN) * self._photos.name_vector(name)
+            total += np.float32(TAKEN) * self._photos.name_vector(name, photo)
         return total
 
     def _shown(self, photo: Vectors, aspects: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 from cachetools import LRUCache
 
 from vitrina.search.analysis.spelling import fold, split
-from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.base import Encoder, beside_image
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import Item
 from vitrina.search.types.models import Vectors
@@ -80,28 +80,28 @@ class PhotoReader:
         for field in photo_fields(vocabulary):
             values = vocabulary.fields[field]
             if len(values) <= MAX_VALUES:
-                shares = softmax(self._name_vectors(values) @ photo / TEMPERATURE)
+                shares = softmax(self._name_vectors(values, photo) @ photo / TEMPERATURE)
                 if shares.max() >= MIN_SHARE:
                     found[field] = values[int(shares.argmax())]
         return found
 
     def nearest(self, photo: Vectors, names: tuple[str, ...]) -> str:
         """The name that is nearest to a photo, shape (d,). Blocks; raises EncoderError."""
-        return names[int((self._name_vectors(names) @ photo).argmax())]
+        return names[int((self._name_vectors(names, photo) @ photo).argmax())]
 
-    def name_vector(self, name: str) -> Vectors:
-        """The unit vector of one name, shape (d,). Blocks; raises EncoderError."""
-        return np.asarray(self._name_vectors((name,))[0], np.float32)
+    def name_vector(self, name: str, photo: Vectors) -> Vectors:
+        """The unit vector of one name beside a photo, shape (d,). Blocks; raises EncoderError."""
+        return np.asarray(self._name_vectors((name,), photo)[0], np.float32)
 
-    def _name_vectors(self, values: tuple[str, ...]) -> Vectors:
-        """The vectors of the values' names, shape (n values, d), unit rows."""
+    def _name_vectors(self, values: tuple[str, ...], photo: Vectors) -> Vectors:
+        """The vectors of the values' names beside a photo, shape (n values, d), unit rows."""
         with self._lock:
             known = self._names.get(values)
         if known is None:
             known = self._encoder.encode_texts([facet_value(value) for value in values])
             with self._lock:
                 self._names[values] = known
-        return known
+        return beside_image(known, photo)
 
 
 def catalog_attributes_of(item: Item, vocabulary: Vocabulary) -> dict[str, str]:

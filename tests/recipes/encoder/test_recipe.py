@@ -19,7 +19,10 @@ from recipes.encoder import pretrained
 from recipes.encoder.corpus import LabelledRows, is_held_out, read_rows, repeat_factors
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.pretrained import IMAGE_PACKAGE, IMAGE_TOWER, SPECIAL_TOKENS, TEXT_PACKAGE
-from recipes.encoder.recipe import Recipe, TrainingStage, make_encoder, pooled_texts
+from recipes.encoder.recipe import Recipe, TrainingStage, make_encoder
+from recipes.encoder.text_stage import TextStage, read_kinds, train_text
+from recipes.encoder.text_trainer import Kind, TextSchedule
+from recipes.encoder.texts import pooled_texts
 from recipes.encoder.trainer import TowerSchedule
 from vitrina.search.encoders.open_clip import load_model
 from vitrina.search.encoders.registry import load_encoder
@@ -187,3 +190,47 @@ def test_products_of_rare_colours_come_more_often() -> None:
     factors = repeat_factors(products)
     assert [factors[0].item(), factors[-1].item()] == [1, 1]
     assert 1 < factors[995] <= 4
+
+
+KINDS = [
+    Kind(("Home", "Mugs"), ("Nord red mug", "Blue cup"), ("red mug", "something to drink from", "mug")),
+    Kind(("Home", "Bags"), ("A bag of bags",), ("bag", "what carries a mug")),
+]
+
+
+def test_the_last_stage_keeps_images_and_gives_texts_dimensions_of_their_own(tmp_path: Path) -> None:
+    start, out, work = tmp_path / "start", tmp_path / "out", tmp_path / "work"
+    make_encoder([rows()], PAIRS, start, work, replace(RECIPE, stages=()), say=lambda _: None)
+    stage = TextStage(n_own=8, n_tokens=120, schedule=TextSchedule(2, 2, n_kinds=2, n_images=8))
+    said: list[str] = []
+    train_text([rows()], PAIRS, KINDS, start, out, work, RECIPE, stage, say=said.append)
+    before, after = (load_encoder(f"local-dir:{folder}") for folder in (start, out))
+    image = [Image.new("RGB", (40, 30), "red")]
+    images = after.encode_images(image)
+    np.testing.assert_allclose(images[:, :16], before.encode_images(image), atol=2e-3)
+    assert images.shape == (1, 24)
+    assert not images[:, 16:].any()
+    assert after.encode_texts(["red mug"])[:, 16:].any()
+    assert not np.allclose(after.encode_texts(["red mug"])[:, :16], before.encode_texts(["red mug"]), atol=1e-3)
+    said.clear()
+    train_text([rows()], PAIRS, KINDS, start, out, work, RECIPE, stage, say=said.append)  # all of it is there
+    assert not any("step" in line for line in said)
+
+
+def test_queries_are_read_by_kinds_of_things(tmp_path: Path) -> None:
+    path = tmp_path / "queries.txt"
+    path.write_text(
+        "What it is.\n\n# Home > Mugs\n= Nord Mug\n= Cup\nmug\nto drink from\n\n# Home > Bags\n= Bag\nbag\n"
+    )
+    mugs, bags = read_kinds(path)
+    assert mugs == Kind(("Home", "Mugs"), ("Nord Mug", "Cup"), ("mug", "to drink from"))
+    assert bags.queries == ("bag",)
+    path.write_text("\n# Home > Mugs\n= Nord Mug\n")
+    with pytest.raises(ValueError, match="no query of Home > Mugs"):
+        read_kinds(path)
+
+
+def test_every_kind_of_the_queries_that_ship_has_titles_and_queries() -> None:
+    kinds = read_kinds()
+    assert len(kinds) > 5000
+    assert all(len(kind.titles) == 2 and len(kind.queries) >= 5 for kind in kinds)

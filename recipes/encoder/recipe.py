@@ -307,10 +307,12 @@ class _StageRun:
         write_weights(self.candidate, trainer.averaged_model)
         if not is_measured:
             return
-        write_measured(self.candidate, self.rows, asdict(self.recipe), self.say)
+        write_measured(self.candidate, self.rows, self.recipe, self.say)
 
 
-def write_measured(folder: Path, rows: Sequence[LabelledRows], recipe: Mapping[str, object], say: Say) -> None:
+def write_measured(
+    folder: Path, rows: Sequence[LabelledRows], recipe: Recipe, say: Say, last_stage: Mapping[str, object] | None = None
+) -> None:
     """Measure an encoder's folder on the held-out rows as the product would load it, and write its card."""
     encoder = load_encoder(f"{LOCAL_PREFIX}{folder}")
     held_out = [part.split()[1] for part in rows if part.source.endswith("-train")]
@@ -319,7 +321,8 @@ def write_measured(folder: Path, rows: Sequence[LabelledRows], recipe: Mapping[s
         say("\n".join([f"{source}: {report.n_rows} held-out rows", *report.lines()]))
     counts = {part.source: n_learnt for part in rows if (n_learnt := sum(is_learnt(part)))}
     measured = {source: {"rows": report.n_rows, **report.figures} for source, report in reports.items()}
-    card = {"trained_on": counts, "recipe": recipe, "set_aside": measured}
+    made = asdict(recipe) | ({"last_stage": last_stage} if last_stage else {})
+    card = {"trained_on": counts, "recipe": made, "set_aside": measured}
     configured = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))["model_cfg"]
     text = configured["text_cfg"]
     described = describe(
@@ -328,6 +331,8 @@ def write_measured(folder: Path, rows: Sequence[LabelledRows], recipe: Mapping[s
         configured["vision_cfg"]["image_size"],
         n_tokens=text["vocab_size"],
         context_length=text["context_length"],
+        n_shown=recipe.dimension,
+        dimension=configured["embed_dim"],
     )
     write_card(folder, card, described)
 

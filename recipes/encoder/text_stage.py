@@ -121,7 +121,7 @@ def train_text(
         trainer.run_epoch(_reporter(say, stage.schedule))
         trainer.save(checkpoint)
     write_weights(folder, trainer.averaged_model)
-    write_measured(folder, rows, {**asdict(recipe), "text_stage": asdict(stage)}, say)
+    write_measured(folder, rows, recipe, say, asdict(stage))
     copied = (path for path in folder.iterdir() if path.suffix in {".json", ".md", ".safetensors"})
     out.mkdir(parents=True, exist_ok=True)
     for path in copied:

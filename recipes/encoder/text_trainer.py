@@ -117,10 +117,10 @@ class TextKnowledge:
 class TextBatch:
     """One step's texts: ``titles`` and ``queries`` of kinds, ``answers`` bool (queries, titles); ``captions`` with
     their places in the table, and the images beside them; ``names``; ``pairs``, first all left sides, then all right
-    ones. ``listed`` are the titles as items have them, with words of their categories."""
+    ones. ``described`` are the titles as items have them, with words of their categories."""
 
     titles: Sequence[str]
-    listed: Sequence[str]
+    described: Sequence[str]
     queries: Sequence[str]
     answers: torch.Tensor
     captions: Sequence[str]
@@ -193,7 +193,7 @@ class TextTrainer(Trainer[TextBatch]):
         pairs = rng.sample(known.pairs, min(N_PAIRS, len(known.pairs)))
         return TextBatch(
             [title for _, title in titles],
-            [listed(title, kinds[at].path, rng) for at, title in titles],
+            [with_category(title, kinds[at].path, rng) for at, title in titles],
             [query for _, query in queries],
             of_query[:, None] == of_title,
             [known.table.texts[place] for place in places.tolist()],
@@ -204,7 +204,7 @@ class TextTrainer(Trainer[TextBatch]):
         )
 
     def _backward(self, batch: TextBatch) -> float:
-        parts = (batch.listed, batch.queries, batch.captions, batch.names, batch.pairs)
+        parts = (batch.described, batch.queries, batch.captions, batch.names, batch.pairs)
         vectors = self.embed(list(chain.from_iterable(parts)))
         loss: Any = self._loss(batch, *torch.split(vectors, list(map(len, parts))))
         loss.backward()
@@ -266,7 +266,7 @@ def drawn_kinds(n: int, n_wanted: int, rng: random.Random) -> list[int]:
     return list(drawn)[:n_wanted]
 
 
-def listed(title: str, path: Sequence[str], rng: random.Random) -> str:
+def with_category(title: str, path: Sequence[str], rng: random.Random) -> str:
     """A title as an item's text has it: often alone, else with words of its category after it."""
     said = rng.random()
     if said < 0.6 or len(path) < 2:

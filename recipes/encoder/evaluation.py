@@ -152,8 +152,8 @@ tokenizer = open_clip.get_tokenizer("local-dir:.")
 
 ## Data
 The queries and their titles are our own (`recipes/shopper_queries.txt`), of the kinds of things in Shopify's taxonomy
-(MIT); pairs of words that mean the same are WordNet's and Shopify's. The images are not distributed; sources are sampled so
-that the large one does not drown the rest.
+(MIT); pairs of words that mean the same are WordNet's and Shopify's. The images are not distributed; sources are
+sampled so that the large one does not drown the rest.
 
 | file | rows | licence |
 |---|---|---|

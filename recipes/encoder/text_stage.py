@@ -9,7 +9,6 @@ texts. The whole text tower is trained, on queries that shoppers could have type
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -41,14 +40,18 @@ STEPS_A_LINE = 20
 N_SAMPLED = 8000
 """Texts whose vectors say which directions the own dimensions begin as."""
 
+WORD_PIECES = "text.transformer.embeddings.word_embeddings.weight"
+
 
 @dataclass(frozen=True, slots=True)
 class TextStage:
     """All that the stage depends on beside its texts. ``n_own`` are the dimensions of texts alone, beside those of
-    images and texts, which are as many as before."""
+    images and texts, which are as many as before. Of the ``n_tokens`` word pieces that are trained, the ``n_kept`` that
+    texts use most are shipped, so that the folder stays below ``MAX_ENCODER_BYTES``."""
 
     n_own: int = 128
     n_tokens: int = 20_000
+    n_kept: int = 9_100
     schedule: TextSchedule = field(default_factory=TextSchedule)
     bfloat16: bool = False
 
@@ -89,13 +92,13 @@ def train_text(
     queries = [query for kind in kinds for query in kind.queries]
     lexicon = list(chain.from_iterable(pairs))
     folder = work / "words"
-    tokens = pruned_tokens([*captions, *titles, *queries, *lexicon], stage.n_tokens)
+    every = [*captions, *titles, *queries, *lexicon]
+    tokens = pruned_tokens(every, stage.n_tokens)
     dimension = recipe.dimension + stage.n_own
     model = with_minilm(folder, tokens, replace(recipe, dimension=dimension, n_tokens=len(tokens)))
     old, _, _ = load_model(f"{LOCAL_PREFIX}{start}", torch.device("cpu"))
     images = image_vectors(old.float(), rows, recipe, work)
     pool = pooled_texts(model.text, folder, recipe.context_length)
-    every = [*captions, *titles, *queries, *lexicon]
     grow(model, old, torch.from_numpy(pool(every[:: max(1, len(every) // N_SAMPLED)])))
     trainer = TextTrainer(
         model,
@@ -120,12 +123,11 @@ def train_text(
     while trainer.n_epochs_done < stage.schedule.n_epochs:
         trainer.run_epoch(_reporter(say, stage.schedule))
         trainer.save(checkpoint)
-    write_weights(folder, trainer.averaged_model)
-    write_measured(folder, rows, recipe, say, asdict(stage))
-    copied = (path for path in folder.iterdir() if path.suffix in {".json", ".md", ".safetensors"})
-    out.mkdir(parents=True, exist_ok=True)
-    for path in copied:
-        shutil.copy2(path, out / path.name)
+    trained = set(tokens)
+    kept = [token for token in pruned_tokens(every, stage.n_kept) if token in trained]
+    wide = replace(recipe, dimension=dimension, n_tokens=len(kept))
+    write_weights(out, with_tokens(trainer.averaged_model, tokens, with_minilm(out, kept, wide), kept))
+    write_measured(out, rows, recipe, say, asdict(stage))
 
 
 def known(texts: Sequence[str], embed: Embed, folder: Path, say: Say) -> KnownVectors:
@@ -173,6 +175,15 @@ def grow(model: Any, old: Any, pooled: torch.Tensor) -> None:
     fitted = torch.linalg.lstsq(hidden, wanted).solution
     length = (hidden @ last.weight[:n_shown].T).norm() / (hidden @ fitted).norm()
     last.weight[n_shown:] = fitted.T * length * ((1 - SHARE) / SHARE) ** 0.5
+
+
+def with_tokens(model: Any, tokens: Sequence[str], fewer: Any, kept: Sequence[str]) -> Any:
+    """Give the model ``fewer``, which has the word pieces ``kept`` of ``tokens``, what ``model`` has learnt."""
+    places = {token: at for at, token in enumerate(tokens)}
+    state = dict(model.state_dict())
+    state[WORD_PIECES] = state[WORD_PIECES][[places[token] for token in kept]]
+    fewer.load_state_dict(state)
+    return fewer
 
 
 def padded(weight: torch.Tensor, shape: torch.Size) -> torch.Tensor:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from recipes.encoder.facts import Caption, LabelStatement, from_labels, phrase, single_values
 from recipes.encoder.images import decode
 from recipes.encoder.labels import LABELS, LabelledProduct, key, worded
-from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.base import Encoder, TextEncoder
 from vitrina.search.types.requirement import Status
 
 _key = lru_cache(maxsize=100_000)(key)
@@ -181,7 +181,7 @@ class Meanings:
         self._vectors = vectors
 
     @classmethod
-    def embedded_by(cls, encoder: Encoder, products: Sequence[LabelledProduct]) -> Meanings:
+    def embedded_by(cls, encoder: TextEncoder, products: Sequence[LabelledProduct]) -> Meanings:
         """From the embeddings of every name and value of the products. Blocks, for a second per few hundred."""
         texts = {name for product in products for name in _called(product)}
         texts |= {product.label(label).lower() for product in products for label in LABELS}
@@ -328,7 +328,7 @@ class SoftLabels:
     @classmethod
     def checked_by(
         cls,
-        encoder: Encoder,
+        encoder: TextEncoder,
         products: Sequence[LabelledProduct],
         probabilities: NDArray[np.float16],
         names: Sequence[Sequence[str]],

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, cast
 
@@ -74,13 +75,6 @@ def fingerprint_of(folder: Path) -> str:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
-
-
-def beside_image(texts: Vectors, image: Vectors) -> Vectors:
-    """Text vectors, shape (n, d), as an image, shape (d,), is compared with them: unit rows without the dimensions in
-    which it is 0. The embedded encoder's texts have some of their own, which say how alike texts are."""
-    shared = texts * (image != 0)
-    return np.asarray(shared / np.maximum(np.linalg.norm(shared, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 Size = tuple[int, int]
@@ -181,7 +175,14 @@ def _three(value: object) -> tuple[float, float, float]:
     return float(red), float(green), float(blue)
 
 
-class Encoder(Protocol):
+class TextEncoder(Protocol):
+    """Embeds texts. Safe to call from several threads."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts, truncated to the context length; shape (len(texts), dimension), unit rows. Blocks."""
+
+
+class Encoder(TextEncoder, Protocol):
     """Embeds images and texts into one vector space. Every method is safe to call from several threads."""
 
     @property
@@ -201,9 +202,6 @@ class Encoder(Protocol):
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """``prepare`` and ``encode_pixels`` in one step, for the few images of a query."""
-
-    def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts, truncated to the context length; shape (len(texts), dimension), unit rows. Blocks."""
 
 
 class Runtime(StrEnum):
@@ -239,3 +237,35 @@ class LoadEncoder(Protocol):
 
     def __call__(self, name: str, *, known_as: str | None = None) -> Encoder:
         """Load an encoder by name; ``known_as``, if given, replaces the name in its identity. Raises EncoderError."""
+
+
+def beside_image(texts: Vectors, image: Vectors) -> Vectors:
+    """Text vectors, shape (n, d), as an image, shape (d,), is compared with them: unit rows without the dimensions in
+    which it is 0. The embedded encoder's texts have some of their own, which say how alike texts are."""
+    shared = texts * (image != 0)
+    return np.asarray(shared / np.maximum(np.linalg.norm(shared, axis=1, keepdims=True), 1e-12), np.float32)
+
+
+class ImageSpace:
+    """An encoder in the dimensions that its images have, d of them: there texts are compared with images."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
+        """As ``Encoder.encode_images``; shape (n, d)."""
+        return self._encoder.encode_images(images)[:, self._example != 0]
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """As ``Encoder.encode_texts``; shape (n, d)."""
+        return beside_image(self._encoder.encode_texts(texts), self._example)[:, self._example != 0]
+
+    @property
+    def dimension(self) -> int:
+        """How many dimensions images have."""
+        return int((self._example != 0).sum())
+
+    @cached_property
+    def _example(self) -> Vectors:
+        """The vector of some image, shape (all dimensions,)."""
+        return np.asarray(self._encoder.encode_images([Image.linear_gradient("L").convert("RGB")])[0], np.float32)

@@ -201,7 +201,7 @@ KINDS = [
 def test_the_last_stage_keeps_images_and_gives_texts_dimensions_of_their_own(tmp_path: Path) -> None:
     start, out, work = tmp_path / "start", tmp_path / "out", tmp_path / "work"
     make_encoder([rows()], PAIRS, start, work, replace(RECIPE, stages=()), say=lambda _: None)
-    stage = TextStage(n_own=8, n_tokens=120, schedule=TextSchedule(2, 2, n_kinds=2, n_images=8))
+    stage = TextStage(n_own=8, n_tokens=120, n_kept=110, schedule=TextSchedule(2, 2, n_kinds=2, n_images=8))
     said: list[str] = []
     train_text([rows()], PAIRS, KINDS, start, out, work, RECIPE, stage, say=said.append)
     before, after = (load_encoder(f"local-dir:{folder}") for folder in (start, out))

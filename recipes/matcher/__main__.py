@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 import typer
 
-from recipes.matcher.recipe import make_matcher
+from recipes.matcher.recipe import make_matcher, measure_matcher
 from recipes.matcher.sources import MatchCorpus
 from recipes.matcher.trainer import MatchSchedule
 from vitrina.search.encoders.base import EMBEDDED
@@ -27,12 +27,18 @@ def main(
     ),
     minutes: Annotated[float, typer.Option(min=0, help="Minutes of training.")] = 60,
     bfloat16: Annotated[bool, typer.Option(help="Multiply in bfloat16, on a processor that has it.")] = False,
+    measure_only: Annotated[
+        bool, typer.Option(help="Measure the one in --out with the embedded encoder as it is.")
+    ] = False,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
 ) -> None:
     """Train the matcher that ships in the package; go on where the same command stopped before."""
     torch.set_num_threads(threads)
     work.mkdir(parents=True, exist_ok=True)
     corpus = MatchCorpus.read(data, work, typer.echo)
+    if measure_only:
+        measure_matcher(corpus, load_encoder(EMBEDDED), out, say=typer.echo)
+        return
     make_matcher(corpus, load_encoder(EMBEDDED), out, work, MatchSchedule(minutes, bfloat16=bfloat16), say=typer.echo)
 
 

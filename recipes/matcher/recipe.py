@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -82,7 +83,16 @@ def make_matcher(
         if trainer.n_epochs_done % EPOCHS_A_MEASUREMENT == 0 or trainer.is_over:
             write_matcher(out, tower, trainer.averaged_model, space.dimension)
             measured = held_out if trainer.is_over else list(map(some_rows, held_out))
-            _measure(Matcher.open(out, encoder, vlm.features), out, measured, kept, encoder, schedule, say)
+            _write_card(Matcher.open(out, encoder, vlm.features), out, measured, kept, encoder, schedule, say)
+
+
+def measure_matcher(corpus: MatchCorpus, encoder: Encoder, folder: Path, *, say: Say) -> None:
+    """Measure the matcher of a folder with an encoder on the held-out rows, and say so in its card: the encoder that it
+    was trained with may have been tuned since, where images and what is said of them kept their vectors."""
+    card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+    matcher = Matcher.open(folder, encoder, embedded_vlm().features)
+    measured = measure(matcher, corpus.held_out, say)
+    write_json(folder / CARD_FILE, card | {"measured_with": encoder.identity.fingerprint, "set_aside": measured})
 
 
 class Features:
@@ -126,16 +136,8 @@ def some_rows(rows: LabelledRows, n: int = MEASURED_ROWS) -> LabelledRows:
     return rows.where([at % step == 0 for at in range(len(rows.products))])
 
 
-def _measure(
-    matcher: Matcher,
-    folder: Path,
-    held_out: Sequence[LabelledRows],
-    learnt: Sequence[LabelledRows],
-    encoder: Encoder,
-    schedule: MatchSchedule,
-    say: Say,
-) -> None:
-    """Measure the matcher of a folder as a service would load it, and write its card."""
+def measure(matcher: Matcher, held_out: Sequence[LabelledRows], say: Say) -> dict[str, Mapping[str, Any]]:
+    """What a matcher says of held-out rows, by their source."""
     evaluator = MatchEvaluator(matcher)
     measured: dict[str, Mapping[str, Any]] = {}
     for part in held_out:
@@ -150,13 +152,26 @@ def _measure(
                 ]
             )
         )
-    counts = {part.source: len(part.products) for part in learnt}
+    return measured
+
+
+def _write_card(
+    matcher: Matcher,
+    folder: Path,
+    held_out: Sequence[LabelledRows],
+    learnt: Sequence[LabelledRows],
+    encoder: Encoder,
+    schedule: MatchSchedule,
+    say: Say,
+) -> None:
+    """Measure the matcher of a folder as a service would load it, and write its card."""
     card = {
         "encoder": encoder.identity.fingerprint,
+        "measured_with": encoder.identity.fingerprint,
         "side": SIDE,
-        "trained_on": counts,
+        "trained_on": {part.source: len(part.products) for part in learnt},
         "schedule": asdict(schedule),
-        "set_aside": measured,
+        "set_aside": measure(matcher, held_out, say),
     }
     write_json(folder / CARD_FILE, card)
 

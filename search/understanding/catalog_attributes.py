@@ -20,7 +20,15 @@ from vitrina.search.types.filters import PRICE, facet_value
 from vitrina.search.types.item import Item, Scalar
 from vitrina.search.understanding.allergens import is_of_allergens
 from vitrina.search.understanding.colours import are_colours
-from vitrina.search.understanding.names import MatchType, WordForms, is_proper, names_of
+from vitrina.search.understanding.names import (
+    FOREIGN_KIND_NAMES,
+    KIND_FIELDS,
+    KIND_NAMES,
+    MatchType,
+    WordForms,
+    is_proper,
+    names_of,
+)
 
 MAX_VALUE_WORDS = 6
 MAX_VALUE_CHARS = 60
@@ -43,21 +51,6 @@ PLACEHOLDERS = frozenset(
     {"", "-", "n/a", "na", "nan", "nil", "none", "null", "other", "others", "undefined", "unknown"}
 )
 """Values that mean that there is no value, case-folded."""
-
-KIND_NAMES = ("article", "type", "kind", "subcategory", "category")
-"""Names of the field that says what kind of thing an item is, the finest first."""
-
-KIND_FIELDS = frozenset(
-    {"group", "productgroup", "itemgroup", "articlegroup", "stockgroup", "materialgroup", "commoditygroup"}
-)
-"""Keys of whole names of such a field: an age group is none."""
-
-FOREIGN_KIND_NAMES = (
-    "artikelart", "produkttyp", "typ", "produktart", "unterkategorie", "kategorie", "warengruppe", "produktgruppe",
-    "sous-catégorie", "catégorie", "rubrique", "tipo", "subcategoría", "categoría", "sottocategoria", "categoria",
-    "soort", "subcategorie", "categorie", "productgroep", "kategori", "kategoria",
-)  # fmt: skip
-"""The same in other languages; such values are not read from photos, of which the encoder tells in English."""
 
 OPEN_NAMES = frozenset(
     {"tag", "keyword", "schlagwort", "schlagwörter", "stichwort", "stichwörter", "motsclé", "motcle"}

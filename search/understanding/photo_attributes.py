@@ -15,7 +15,8 @@ from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import Item
 from vitrina.search.types.models import Vectors
 from vitrina.search.types.requirement import Requirement
-from vitrina.search.understanding.catalog_attributes import KIND_NAMES, Vocabulary, item_values
+from vitrina.search.understanding.catalog_attributes import Vocabulary, item_values
+from vitrina.search.understanding.names import KIND_NAMES
 
 
 def photo_requirements(

@@ -81,9 +81,9 @@ def test_it_can_do_all_that_a_search_asks_for(matched: MatchedReranker) -> None:
     assert "held out" in matched.fusion_weights.source
 
 
-def test_the_matcher_beside_it_was_trained_with_the_embedded_encoder() -> None:
+def test_the_matcher_beside_it_was_measured_with_the_embedded_encoder() -> None:
     card = json.loads((EMBEDDED_FOLDER / MATCHER_FOLDER / CARD_FILE).read_text(encoding="utf-8"))
-    assert card["encoder"] == load_encoder(EMBEDDED).identity.fingerprint
+    assert card["measured_with"] == load_encoder(EMBEDDED).identity.fingerprint
 
 
 def test_the_matcher_tells_things_that_the_model_never_learnt(matched: MatchedReranker) -> None:

@@ -24,6 +24,7 @@ from vitrina.search.understanding.names import (
     FOREIGN_KIND_NAMES,
     KIND_FIELDS,
     KIND_NAMES,
+    PLACEHOLDERS,
     MatchType,
     WordForms,
     is_proper,
@@ -46,11 +47,6 @@ SIZE_VALUE = re.compile(r"\D{0,4}(\d{1,3}(?:[.,]\d)?)(?:\s*(?:-|–|/|to|bis)\s*
 
 MAX_PROBED = 20
 """Values that are read first: where none of them is an amount, the field is none of amounts."""
-
-PLACEHOLDERS = frozenset(
-    {"", "-", "n/a", "na", "nan", "nil", "none", "null", "other", "others", "undefined", "unknown"}
-)
-"""Values that mean that there is no value, case-folded."""
 
 OPEN_NAMES = frozenset(
     {"tag", "keyword", "schlagwort", "schlagwörter", "stichwort", "stichwörter", "motsclé", "motcle"}

@@ -30,6 +30,11 @@ FOREIGN_KIND_NAMES = (
 )  # fmt: skip
 """The same in other languages; such values are not read from photos, of which the encoder tells in English."""
 
+PLACEHOLDERS = frozenset(
+    {"", "-", "n/a", "na", "nan", "nil", "none", "null", "other", "others", "undefined", "unknown"}
+)
+"""Values that mean that there is no value, case-folded."""
+
 SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         # clothes

@@ -23,7 +23,7 @@ from recipes.matcher.sources import MatchCorpus, described, encoder_vectors, mod
 from recipes.matcher.trainer import TITLED_ROUNDS, MatchSchedule, MatchTrainer, Stored, TextVectors
 from recipes.reranker.evaluation import judging
 from recipes.reranker.statements import ROUNDS, HardNegatives, Meanings
-from vitrina.search.encoders.base import Encoder, ImageSpace
+from vitrina.search.encoders.base import BesideImages, Encoder
 from vitrina.search.encoders.graphs import open_session
 from vitrina.search.reranking.backends.onnx.loading import embedded_vlm
 from vitrina.search.reranking.matcher import CARD_FILE, Matcher
@@ -48,25 +48,25 @@ def make_matcher(
     if not graph.is_file():
         write_features(graph, tower)
     vlm = embedded_vlm()
-    space = ImageSpace(encoder)
-    images = encoder_vectors(kept, space, work, say)
+    beside_images = BesideImages(encoder)
+    images = encoder_vectors(kept, beside_images, work, say)
     towers = [
         Stored(described(kept, "maps", Features(graph), work, say), N_ROWS),
         Stored(model_features(kept, vlm, work, say), MODEL_COLUMNS),
     ]
     eyes = [Eye.for_features(each.features, WIDTH) for each in towers]
     products = [product for part in kept for product in part.products]
-    vectors = TextVectors(space.encode_texts, read_vectors(work))
+    vectors = TextVectors(beside_images.encode_texts, read_vectors(work))
     torch.manual_seed(schedule.seed)
     trainer = MatchTrainer(
-        MatchHead(eyes, VectorEye.for_vectors(images, WIDTH), text_width=space.dimension),
+        MatchHead(eyes, VectorEye.for_vectors(images, WIDTH), text_width=beside_images.dimension),
         [*towers, Stored(images[:, None].astype(np.float16), 1)],
         products,
         [part.source.partition("-")[0] for part in kept for _ in part.products],
         vectors,
         hard_negatives=HardNegatives(torch.from_numpy(images)),
-        meanings=Meanings.embedded_by(space, products),
-        soft_labels=soft_labels(kept, towers[0].features, space),
+        meanings=Meanings.embedded_by(beside_images, products),
+        soft_labels=soft_labels(kept, towers[0].features, beside_images),
         repeats=repeats_of(kept, schedule.images_an_epoch),
         schedule=schedule,
         rounds=(*ROUNDS, *TITLED_ROUNDS),
@@ -81,7 +81,7 @@ def make_matcher(
         trainer.save(checkpoint)
         write_vectors(work, vectors)
         if trainer.n_epochs_done % EPOCHS_A_MEASUREMENT == 0 or trainer.is_over:
-            write_matcher(out, tower, trainer.averaged_model, space.dimension)
+            write_matcher(out, tower, trainer.averaged_model, beside_images.dimension)
             measured = held_out if trainer.is_over else list(map(some_rows, held_out))
             _write_card(Matcher.open(out, encoder, vlm.features), out, measured, kept, encoder, schedule, say)
 

@@ -22,7 +22,7 @@ from recipes.encoder.sources import SOURCES, is_learnt, is_measured, read_file, 
 from recipes.encoder.texts import save_array
 from recipes.matcher.model import N_LAST, N_ROWS, SIDE
 from recipes.reranker.statements import SoftLabels
-from vitrina.search.encoders.base import ImageSpace, TextEncoder
+from vitrina.search.encoders.base import BesideImages, TextEncoder
 from vitrina.search.reranking.backends.onnx.vlm import ExportedVlm
 
 UNSEEN = "unseen"
@@ -145,7 +145,7 @@ def _made_once(
     return np.concatenate(found)
 
 
-def encoder_vectors(rows: Sequence[LabelledRows], encoder: ImageSpace, work: Path, say: Say) -> NDArray[np.float32]:
+def encoder_vectors(rows: Sequence[LabelledRows], encoder: BesideImages, work: Path, say: Say) -> NDArray[np.float32]:
     """The encoder's vectors of every image, (n, d)."""
     return described_whole(rows, "vectors", encoder.encode_images, work, say)
 

@@ -246,7 +246,7 @@ def beside_image(texts: Vectors, image: Vectors) -> Vectors:
     return np.asarray(shared / np.maximum(np.linalg.norm(shared, axis=1, keepdims=True), 1e-12), np.float32)
 
 
-class ImageSpace:
+class BesideImages:
     """An encoder in the dimensions that its images have, d of them: there texts are compared with images."""
 
     def __init__(self, encoder: Encoder) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vitrina.search.encoders.base import Encoder, ImageSpace, Preprocessing
+from vitrina.search.encoders.base import BesideImages, Encoder, Preprocessing
 from vitrina.search.encoders.graphs import open_session
 from vitrina.search.types.logistic import expit
 
@@ -43,7 +43,7 @@ class Matcher:
     blocks, and may be called from any thread."""
 
     def __init__(self, tower: Any, head: Any, encoder: Encoder, see: SeeImages) -> None:
-        self._tower, self._head, self._encoder, self._see = tower, head, ImageSpace(encoder), see
+        self._tower, self._head, self._encoder, self._see = tower, head, BesideImages(encoder), see
 
     @classmethod
     def open(cls, folder: Path, encoder: Encoder, see: SeeImages, *, n_threads: int = 1) -> Self:

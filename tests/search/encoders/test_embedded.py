@@ -12,7 +12,7 @@ from PIL import Image
 
 from recipes.boutique.export import write_parquet
 from recipes.encoder.recipe import MAX_ENCODER_BYTES
-from vitrina.search.encoders.base import EMBEDDED_FOLDER, Encoder, ImageSpace, beside_image
+from vitrina.search.encoders.base import EMBEDDED_FOLDER, BesideImages, Encoder, beside_image
 from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder, open_index_version
 from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import QueryKind
@@ -71,25 +71,25 @@ def test_it_finds_new_drawings_by_what_they_show(embedded: Encoder, tmp_path: Pa
 
 def test_texts_have_dimensions_of_their_own_beside_those_of_images() -> None:
     encoder = load_encoder("embedded")
-    space = ImageSpace(encoder)
+    beside_images = BesideImages(encoder)
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 60, 3), dtype=np.uint8))
     texts, image = encoder.encode_texts(["red mug", "a cup to drink from"]), encoder.encode_images([photo])
-    assert space.dimension < encoder.identity.dimension
+    assert beside_images.dimension < encoder.identity.dimension
     assert texts[:, image[0] == 0].any()
-    np.testing.assert_allclose(np.linalg.norm(space.encode_texts(["red mug"]), axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(beside_images.encode_texts(["red mug"]), axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(
-        space.encode_texts(["red mug"]) @ space.encode_images([photo]).T,
+        beside_images.encode_texts(["red mug"]) @ beside_images.encode_images([photo]).T,
         beside_image(texts[:1], image[0]) @ image.T,
         atol=1e-6,
     )
     cosines, whole = (
-        space.encode_texts(["red mug", "a cup to drink from"]) @ space.encode_images([photo]).T,
+        beside_images.encode_texts(["red mug", "a cup to drink from"]) @ beside_images.encode_images([photo]).T,
         texts @ image.T,
     )
     assert (np.abs(cosines) > np.abs(whole)).all()  # a part of a text's length is in its own dimensions
 
 
-def test_an_encoder_without_such_dimensions_is_compared_in_all() -> None:
+def test_an_encoder_without_such_dimensions_keeps_all() -> None:
     texts = np.eye(3, dtype=np.float32)
     np.testing.assert_array_equal(beside_image(texts, np.full(3, 0.5, np.float32)), texts)
     np.testing.assert_array_equal(beside_image(texts, np.array([1, 0, 0], np.float32)), np.diag([1.0, 0, 0]))

@@ -89,9 +89,6 @@ class KnownVectors:
         self._places = {text: at for at, text in enumerate(texts)}
         self._vectors = vectors.half()
 
-    def __contains__(self, text: str) -> bool:
-        return text in self._places
-
     def of(self, texts: Sequence[str]) -> torch.Tensor:
         """Float32, (m, d). Raises KeyError."""
         return self._vectors[[self._places[text] for text in texts]].float()
@@ -131,8 +128,8 @@ class TextBatch:
 
 
 class TextTrainer(Trainer[TextBatch]):
-    """Trains the text tower of an open_clip model whose head ``widen`` has given dimensions of its own; ``tokenize``
-    is that of its folder. ``bfloat16`` multiplies in it."""
+    """Trains the text tower of an open_clip model whose head gives texts dimensions of their own (``text_stage.grow``).
+    ``tokenize`` is that of its folder; ``bfloat16`` multiplies in it."""
 
     def __init__(
         self,

@@ -330,14 +330,17 @@ def text_of(segment: Segment, row: int, dictionary: TermDictionary) -> str:
 BETWEEN = ("any", "added", "artificial", "all", "the")
 FREE = ("free", "frei", "vrij", "less")
 FROM = ("of", "from", "von", "van")
+"""What shops write between ``DENIALS`` and the name of what a thing lacks, and what they write after it: ``no added
+sugar``, ``free from sugar``, ``sugar-free``."""
+
+ANDS = ("and", "or", "und", "oder", "et", "ou", "y", "e", "o", "en")
+"""Between two things that are lacked: ``gluten and dairy free``."""
+
 FAILING = ("wont", "doesnt", "never", "cannot")
 IMITATIONS = ("faux", "fake", "imitation", "vegan", "mock", "synthetic")
 SUBSTITUTES = ("alternative", "substitute")
 """What is before a verb that something does not do, and what makes a name that of something else: ``won't fade``,
 ``faux leather``, ``down alternative``."""
-ANDS = ("and", "or", "und", "oder", "et", "ou", "y", "e", "o", "en")
-"""What shops write between ``DENIALS`` and the name of what a thing lacks, and what they write after it: ``no added
-sugar``, ``free from sugar``, ``sugar-free``."""
 
 
 def denials(expansion: Expansion, dictionary: TermDictionary) -> Iterator[Phrase]:

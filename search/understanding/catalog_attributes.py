@@ -56,16 +56,8 @@ OPEN_NAMES = frozenset(
 
 TEXT_NAMES = frozenset(
     {"description", "summary", "tagline", "slogan", "subtitle", "headline", "comment", "beschreibung", "descripción"}
-    | {
-        "descripcion",
-        "descrizione",
-        "omschrijving",
-        "descrição",
-        "descricao",
-        "opis",
-        "beskrivning",
-        "kurzbeschreibung",
-    }
+    | {"descripcion", "descrizione", "omschrijving", "descrição", "descricao", "opis", "beskrivning"}
+    | {"kurzbeschreibung"}
 )
 """Words in the names of fields with texts."""
 

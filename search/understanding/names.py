@@ -191,22 +191,8 @@ LEVEL = re.compile(r"\s*[>›»]\s*|\s+")
 """Between the words of a value, and between the levels of a path, which some shops write without blanks."""
 
 EMPTY_NOUNS = frozenset(
-    {
-        "accessory",
-        "care",
-        "colour",
-        "essential",
-        "food",
-        "free",
-        "good",
-        "item",
-        "kit",
-        "other",
-        "piece",
-        "product",
-        "set",
-    }
-    | {"size", "thing", "type", "wear"}
+    {"accessory", "care", "colour", "essential", "food", "free", "good", "item", "kit", "other", "piece", "product"}
+    | {"set", "size", "thing", "type", "wear"}
 )
 """Stems of last words that do not name the kind of value they end: an easy-care shirt is not Personal Care."""
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from recipes.shopper_queries import QUERIES_FILE, read_kinds
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.language import Language
 from vitrina.search.analysis.synonyms import SynonymRule, parse_synonyms
@@ -33,9 +34,6 @@ HEADER = """\
 MORE = Path(__file__).parent / "synonyms.txt"
 """What shoppers and shops say and WordNet 3.1 lacks, or keeps apart: a group of names a line, as a shop writes its own
 synonyms, and lines of a wide name, ``>`` and narrower ones."""
-
-QUERIES = Path(__file__).parent / "shopper_queries.txt"
-"""What shoppers could type for things of Shopify's categories; first what else they call them."""
 
 LEXNAMES = frozenset({"artifact", "food"})
 MAX_WORDS = 3
@@ -98,11 +96,7 @@ def read_categories(path: Path) -> list[list[str]]:
 
 def read_queries(path: Path) -> list[tuple[str, str]]:
     """The name of each category in a file of shoppers' queries, and what else they call it: the first query."""
-    blocks = (block.splitlines() for block in path.read_text(encoding="utf-8").split("\n# ")[1:])
-    return [
-        (category.rpartition(" > ")[2], next(line for line in lines if line and not line.startswith("=")))
-        for category, *lines in blocks
-    ]
+    return [(kind.path[-1], kind.queries[0]) for kind in read_kinds(path)]
 
 
 def names_in(category: str) -> list[str]:
@@ -250,7 +244,7 @@ def main() -> None:
     """Write the file."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--words", type=Path, required=True, help="The folder of WordNet's and Shopify's files.")
-    arguments.add_argument("--queries", type=Path, default=QUERIES, help="The file of shoppers' queries.")
+    arguments.add_argument("--queries", type=Path, default=QUERIES_FILE, help="The file of shoppers' queries.")
     arguments.add_argument("--out", type=Path, default=OUT)
     options = arguments.parse_args()
     rows = read_wordnet(options.words)

@@ -11,8 +11,9 @@ import typer
 
 from recipes.encoder.recipe import Recipe, make_encoder
 from recipes.encoder.sources import read_sources
-from recipes.encoder.text_stage import TextStage, read_kinds, train_text
+from recipes.encoder.text_stage import TextStage, train_text
 from recipes.encoder.texts import lexicon
+from recipes.shopper_queries import read_kinds
 
 
 def main(

@@ -29,7 +29,7 @@ from recipes.encoder.pretrained import (
     text_weights,
     write_tokenizer,
 )
-from recipes.encoder.sources import SOURCES, is_learnt, sampling_weights, stored_images
+from recipes.encoder.sources import album_of, is_learnt, sampling_weights
 from recipes.encoder.texts import Pair, TextTable, grouped_texts, pooled_texts, save_array, stored_vectors
 from recipes.encoder.trainer import (
     Knowledge,
@@ -240,8 +240,7 @@ class _StageRun:
         flags = [flag for part in learnt for flag in part]
         products = [product for part in self.rows for product in part.products]
         table = TextTable(products, flags)
-        variations = {source.name: source.variation for source in SOURCES}
-        album = Album([stored_images(part, variations[part.source], self.work) for part in self.rows])
+        album = album_of(self.rows, self.work)
         knowledge = self._knowledge(table, album, products)
         weights = sampling_weights(self.rows, torch.tensor(flags))
         self.say(f"{self.stage.name}: {sum(flags)} images and {table.n_texts} texts to train on")

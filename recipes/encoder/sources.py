@@ -25,7 +25,7 @@ from recipes.encoder.corpus import (
     repeat_factors,
 )
 from recipes.encoder.held_out import is_kept_from_training
-from recipes.encoder.images import BUSY, PLAIN, POSED, StoredImage, Variation, decode
+from recipes.encoder.images import BUSY, PLAIN, POSED, Album, StoredImage, Variation, decode
 from recipes.encoder.labels import LabelledProduct
 from vitrina.search.encoders.base import Preprocessing, ResizeMode
 
@@ -220,6 +220,12 @@ def stored_images(
         partial.replace(path)
     pixels = torch.from_file(str(path), shared=False, size=math.prod(shape), dtype=torch.uint8)
     return StoredImage(pixels.view(shape), variation)
+
+
+def album_of(rows: Sequence[LabelledRows], work: Path) -> Album:
+    """The images of some sources, each varied as suits it; kept in ``work`` from run to run."""
+    variations = {source.name: source.variation for source in SOURCES}
+    return Album([stored_images(part, variations[part.source], work) for part in rows])
 
 
 def sampling_weights(rows: Sequence[LabelledRows], learnt: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,6 @@ texts. The whole text tower is trained, on queries that shoppers could have type
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
@@ -21,13 +20,13 @@ import torch
 from torch.nn.functional import gelu, normalize
 
 from recipes.encoder.corpus import LabelledRows, Say
-from recipes.encoder.images import Album
 from recipes.encoder.pretrained import all_tokens, imagenet_names, principal_directions, pruned_tokens
 from recipes.encoder.recipe import Recipe, with_minilm, write_measured
-from recipes.encoder.sources import SOURCES, is_learnt, sampling_weights, stored_images
-from recipes.encoder.text_trainer import SHARE, Kind, KnownVectors, TextKnowledge, TextSchedule, TextTrainer
+from recipes.encoder.sources import album_of, is_learnt, sampling_weights
+from recipes.encoder.text_trainer import SHARE, KnownVectors, TextKnowledge, TextSchedule, TextTrainer
 from recipes.encoder.texts import Embed, Pair, TextTable, pooled_texts, save_array, stored_vectors
 from recipes.encoder.trainer import tower_features
+from recipes.shopper_queries import Kind
 from vitrina.search.encoders.exports import FastTokenizer
 from vitrina.search.encoders.open_clip import load_model
 from vitrina.search.encoders.registry import load_encoder
@@ -35,7 +34,6 @@ from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.tuning.loop import TrainingProgress
 from vitrina.tuning.model_folder import write_weights
 
-QUERIES_FILE = Path(__file__).parents[1] / "shopper_queries.txt"
 STEPS_A_LINE = 20
 N_SAMPLED = 8000
 """Texts whose vectors say which directions the own dimensions begin as."""
@@ -54,20 +52,6 @@ class TextStage:
     n_kept: int = 9_100
     schedule: TextSchedule = field(default_factory=TextSchedule)
     bfloat16: bool = False
-
-
-def read_kinds(path: Path = QUERIES_FILE) -> list[Kind]:
-    """The kinds of a file, neighbours in the taxonomy one after the other: each a line ``# path > of > its category``,
-    its titles after ``=``, its queries. Raises OSError, or ValueError for a kind that lacks one of them."""
-    kinds: list[Kind] = []
-    for block in path.read_text(encoding="utf-8").split("\n# ")[1:]:
-        first, *lines = filter(None, map(str.strip, block.splitlines()))
-        titles = tuple(line[1:].strip() for line in lines if line.startswith("="))
-        queries = tuple(line for line in lines if not line.startswith("="))
-        if not titles or not queries:
-            raise ValueError(f"{path} has no title or no query of {first}")
-        kinds.append(Kind(tuple(first.split(" > ")), titles, queries))
-    return kinds
 
 
 def train_text(
@@ -94,8 +78,8 @@ def train_text(
     folder = work / "words"
     every = [*captions, *titles, *queries, *lexicon]
     tokens = pruned_tokens(every, stage.n_tokens)
-    dimension = recipe.dimension + stage.n_own
-    model = with_minilm(folder, tokens, replace(recipe, dimension=dimension, n_tokens=len(tokens)))
+    wide = replace(recipe, dimension=recipe.dimension + stage.n_own)
+    model = with_minilm(folder, tokens, wide)
     old, _, _ = load_model(f"{LOCAL_PREFIX}{start}", torch.device("cpu"))
     images = image_vectors(old.float(), rows, recipe, work)
     pool = pooled_texts(model.text, folder, recipe.context_length)
@@ -125,7 +109,6 @@ def train_text(
         trainer.save(checkpoint)
     trained = set(tokens)
     kept = [token for token in pruned_tokens(every, stage.n_kept) if token in trained]
-    wide = replace(recipe, dimension=dimension, n_tokens=len(kept))
     write_weights(out, with_tokens(trainer.averaged_model, tokens, with_minilm(out, kept, wide), kept))
     write_measured(out, rows, recipe, say, asdict(stage))
 
@@ -146,8 +129,7 @@ def image_vectors(model: Any, rows: Sequence[LabelledRows], recipe: Recipe, work
     """The unit vectors of all images by a finished model, (n images, d), kept in ``work``. Blocks for minutes."""
     path = work / "images.npy"
     if not path.is_file():
-        variations = {source.name: source.variation for source in SOURCES}
-        album = Album([stored_images(part, variations[part.source], work) for part in rows])
+        album = album_of(rows, work)
         features = tower_features(model.visual.trunk, album, torch.arange(len(album)), recipe.size)
         with torch.inference_mode():
             vectors = normalize(model.visual.head(features), dim=1)
@@ -196,18 +178,14 @@ def padded(weight: torch.Tensor, shape: torch.Size) -> torch.Tensor:
 def _reporter(say: Say, schedule: TextSchedule) -> Callable[[TrainingProgress], None]:
     """A line every few steps with the mean loss and the time left."""
     losses: list[float] = []
-    begun = time.monotonic()
-    done = 0
 
     def report(progress: TrainingProgress) -> None:
-        nonlocal done
         losses.append(progress.loss)
-        done += 1
         if (progress.step + 1) % STEPS_A_LINE:
             return
         step = progress.epoch * progress.n_steps + progress.step + 1
         n_steps = schedule.n_epochs * progress.n_steps
-        left = (n_steps - step) * (time.monotonic() - begun) / done
+        left = (n_steps - step) * progress.seconds / step
         say(f"words: step {step}/{n_steps} loss {sum(losses) / len(losses):.3f}  {left / 60:.0f} min left")
         losses.clear()
 

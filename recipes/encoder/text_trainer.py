@@ -11,25 +11,12 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 
-from recipes.encoder.texts import TextTable
+from recipes.encoder.texts import TextTable, pooled
 from recipes.encoder.trainer import distillation_loss
+from recipes.shopper_queries import Kind
 from vitrina.search.encoders.exports import FastTokenizer
 from vitrina.tuning.encoder.trainer import MAX_SCALE, contrastive_loss
 from vitrina.tuning.loop import BETAS, Trainer, warmup_cosine
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of thing that shops sell: the ``path`` of its category, ``titles`` of products as shops write them, and
-    ``queries`` that these answer."""
-
-    path: tuple[str, ...]
-    titles: tuple[str, ...]
-    queries: tuple[str, ...]
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        return (*self.titles, *self.queries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +142,12 @@ class TextTrainer(Trainer[TextBatch]):
         """Unit vectors, (n, d)."""
         text = self._model.text
         tokens = torch.from_numpy(self._tokenize(texts))
-        lengths = (tokens != 0).sum(dim=1)
-        order = lengths.argsort()
+        order = (tokens != 0).sum(dim=1).argsort()
         parts = []
         for part in torch.split(order, PART):
-            ids = tokens[part, : int(lengths[part].max())]
-            mask = (ids != 0).long()
             with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
-                states = text.transformer(input_ids=ids, attention_mask=mask)
-            parts.append(normalize(text.proj(text.pooler(states, mask).float()), dim=1))
+                vectors = pooled(text, tokens[part])
+            parts.append(normalize(text.proj(vectors.float()), dim=1))
         return torch.cat(parts)[order.argsort()]
 
     def _batches(self) -> tuple[int, Iterator[TextBatch]]:

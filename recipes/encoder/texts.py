@@ -164,19 +164,25 @@ def pooled_texts(text: Any, folder: Path, context_length: int) -> Callable[[list
 
     def embed(texts: list[str]) -> NDArray[np.float32]:
         tokens = torch.from_numpy(tokenize(texts))
-        lengths = (tokens != 0).sum(dim=1)
-        pooled = np.empty((len(texts), text.config.hidden_size), np.float32)
+        vectors = np.empty((len(texts), text.config.hidden_size), np.float32)
 
         def pool(part: torch.Tensor) -> None:
-            ids = tokens[part, : int(lengths[part].max())]
-            mask = (ids != 0).long()
             with torch.inference_mode():
-                pooled[part.numpy()] = text.pooler(text.transformer(input_ids=ids, attention_mask=mask), mask).numpy()
+                vectors[part.numpy()] = pooled(text, tokens[part]).numpy()
 
-        cores.map(pool, torch.split(lengths.argsort(descending=True), 64))
-        return pooled
+        cores.map(pool, torch.split((tokens != 0).sum(dim=1).argsort(descending=True), 64))
+        return vectors
 
     return embed
+
+
+def pooled(text: Any, tokens: torch.Tensor) -> torch.Tensor:
+    """What the text transformer of an open_clip text tower makes of token ids, (n, context length), padded with 0,
+    before its head; (n, width)."""
+    ids = tokens[:, : int((tokens != 0).sum(dim=1).max())]
+    mask = (ids != 0).long()
+    found: torch.Tensor = text.pooler(text.transformer(input_ids=ids, attention_mask=mask), mask)
+    return found
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:

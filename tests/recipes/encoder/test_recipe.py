@@ -20,10 +20,11 @@ from recipes.encoder.corpus import LabelledRows, is_held_out, read_rows, repeat_
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.pretrained import IMAGE_PACKAGE, IMAGE_TOWER, SPECIAL_TOKENS, TEXT_PACKAGE
 from recipes.encoder.recipe import Recipe, TrainingStage, make_encoder
-from recipes.encoder.text_stage import TextStage, read_kinds, train_text
-from recipes.encoder.text_trainer import Kind, TextSchedule
+from recipes.encoder.text_stage import TextStage, train_text
+from recipes.encoder.text_trainer import TextSchedule
 from recipes.encoder.texts import pooled_texts
 from recipes.encoder.trainer import TowerSchedule
+from recipes.shopper_queries import Kind, read_kinds
 from vitrina.search.encoders.open_clip import load_model
 from vitrina.search.encoders.registry import load_encoder
 

@@ -18,14 +18,15 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.sources.base import ImageReference, Record, Rejection
 from vitrina.indexer.web_images import FetchedImage, KeptImage, KnownImages, WebAnswer, ask
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.late_interaction import encoded_texts
 from vitrina.search.images.decode import decode_image
 from vitrina.search.images.fingerprint import fingerprint
 from vitrina.search.store.images import image_id_of, storable
 from vitrina.search.store.store import Store
 from vitrina.search.store.web_images import WebImage
 from vitrina.search.types.errors import ImageError, InputError, NotFoundError
-from vitrina.search.types.item import INCOMPLETE, IndexedItem, Item, Modality, StoredItem, embedding_text, has_words
-from vitrina.search.types.models import Pixels, Vectors
+from vitrina.search.types.item import INCOMPLETE, IndexedItem, Item, ItemVectors, StoredItem, embedding_text, has_words
+from vitrina.search.types.models import Pixels
 
 ITEM_FIELDS = tuple(field.name for field in fields(Item))
 
@@ -127,15 +128,17 @@ def embed(encoder: Encoder, batch: Sequence[PreparedItem]) -> list[IndexedItem]:
     """Embed every image and every item's text; an item without text gets no text vector. Blocks."""
     given = [pixels for prepared in batch for pixels in prepared.pixels if not isinstance(pixels, KeptVector)]
     images = encoder.encode_pixels(given)
-    texts = encoder.encode_texts([prepared.text for prepared in batch if prepared.text])
-    image_rows, text_rows = iter(images), iter(texts)
+    texts = iter(encoded_texts(encoder, [prepared.text for prepared in batch if prepared.text]))
+    image_rows = iter(images)
     entries = []
     for prepared in batch:
         of_images = [each.vector if isinstance(each, KeptVector) else next(image_rows) for each in prepared.pixels]
-        of_text = [next(text_rows)] if prepared.text else []
-        vectors: dict[Modality, Vectors] = {
+        text = next(texts) if prepared.text else None
+        pieces = text.stored_pieces if text else None
+        vectors: ItemVectors = {
             "image": np.stack(of_images) if of_images else images[:0],
-            "text": np.stack(of_text) if of_text else texts[:0],
+            "text": text.vector[None] if text else images[:0],
+            "pieces": np.empty((0, 0), np.int8) if pieces is None else pieces.reshape(1, -1),
         }
         entries.append(IndexedItem(prepared.item, prepared.content_hash, prepared.image_ids, vectors))
     return entries

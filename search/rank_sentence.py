@@ -40,6 +40,7 @@ LESS: Mapping[Part, str] = {
     Part.TITLE: "what was asked for is not its title",
     Part.VALUE: "what was asked for is the value of more fields of the hits",
     Part.FIELDS: "its fields meet fewer of the requirements than those of the hits",
+    Part.PIECES: "word by word its text means less of what was asked for than the texts of the hits",
 }
 
 BY: Mapping[Part, str] = {
@@ -51,6 +52,7 @@ BY: Mapping[Part, str] = {
     Part.TITLE: "its title",
     Part.VALUE: "the values of its fields",
     Part.FIELDS: "the requirements that its fields meet",
+    Part.PIECES: "what its text means word by word",
 }
 
 

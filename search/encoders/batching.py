@@ -7,12 +7,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 from PIL import Image
 
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.late_interaction import EncodedText, encoded_texts
 from vitrina.search.types.calibration import Calibration
 from vitrina.search.types.models import EncoderIdentity, Pixels, Vectors
 
@@ -109,32 +111,33 @@ class ComputeSlots:
 
 
 Input = TypeVar("Input")
+Output = TypeVar("Output", bound="Vectors | list[EncodedText]")
 
 
 @dataclass(eq=False, slots=True)
-class _Call(Generic[Input]):
+class _Call(Generic[Input, Output]):
     """What one thread asks for, and what it gets."""
 
     inputs: Sequence[Input]
-    vectors: Vectors | None = None
+    outputs: Output | None = None
     error: Exception | None = None
     is_next: bool = False
     changed: threading.Event = field(default_factory=threading.Event)
 
 
-class _Batches(Generic[Input]):
+class _Batches(Generic[Input, Output]):
     """Runs one batch at a time. The thread that asks while nothing runs encodes at once; those that ask meanwhile wait,
     and one of them encodes the inputs of all in the next batch. So a search that is alone waits for nobody."""
 
-    def __init__(self, encode: Callable[[Sequence[Input]], Vectors], slots: ComputeSlots) -> None:
+    def __init__(self, encode: Callable[[Sequence[Input]], Output], slots: ComputeSlots) -> None:
         self._encode = encode
         self._slots = slots
         self._lock = threading.Lock()
-        self._waiting: list[_Call[Input]] = []
+        self._waiting: list[_Call[Input, Output]] = []
         self._is_running = False
 
-    def __call__(self, inputs: Sequence[Input]) -> Vectors:
-        call = _Call(inputs)
+    def __call__(self, inputs: Sequence[Input]) -> Output:
+        call: _Call[Input, Output] = _Call(inputs)
         with self._lock:
             leads, self._is_running = not self._is_running, True
             if not leads:
@@ -146,10 +149,10 @@ class _Batches(Generic[Input]):
             self._run(call)
         if call.error is not None:
             raise call.error
-        assert call.vectors is not None, "A batch has the vectors of every call in it."
-        return call.vectors
+        assert call.outputs is not None, "A batch has the outputs of every call in it."
+        return call.outputs
 
-    def _run(self, own: _Call[Input]) -> None:
+    def _run(self, own: _Call[Input, Output]) -> None:
         """Encode a thread's own inputs with those that wait, and let another thread run the next batch."""
         batch = [own, *self._joining(len(own.inputs))]
         try:
@@ -164,7 +167,7 @@ class _Batches(Generic[Input]):
             for call in batch[1:]:
                 call.changed.set()
 
-    def _joining(self, n_inputs: int) -> list[_Call[Input]]:
+    def _joining(self, n_inputs: int) -> list[_Call[Input, Output]]:
         """The calls that fit into the batch, the longest waiting first."""
         with self._lock:
             n_calls = 0
@@ -176,11 +179,11 @@ class _Batches(Generic[Input]):
             joining, self._waiting = self._waiting[:n_calls], self._waiting[n_calls:]
         return joining
 
-    def _fill(self, batch: Sequence[_Call[Input]]) -> None:
-        """Give each call its vectors. What cannot be encoded together is encoded call by call, so that one search's
+    def _fill(self, batch: Sequence[_Call[Input, Output]]) -> None:
+        """Give each call its outputs. What cannot be encoded together is encoded call by call, so that one search's
         input costs no other its answer."""
         try:
-            vectors = self._encode([each for call in batch for each in call.inputs])
+            outputs = self._encode([each for call in batch for each in call.inputs])
         except Exception as error:  # noqa: BLE001 - handed to the thread that asked, which raises it
             if len(batch) == 1:
                 batch[0].error = error
@@ -188,9 +191,10 @@ class _Batches(Generic[Input]):
             for call in batch:
                 self._fill([call])
             return
-        starts = np.cumsum([len(call.inputs) for call in batch])
-        for call, part in zip(batch, np.split(vectors, starts[:-1]), strict=True):
-            call.vectors = part
+        first = 0
+        for call in batch:
+            call.outputs = cast(Output, outputs[first : first + len(call.inputs)])
+            first += len(call.inputs)
 
 
 class BatchingEncoder:
@@ -202,8 +206,8 @@ class BatchingEncoder:
 
     def __init__(self, encoder: Encoder, slots: ComputeSlots) -> None:
         self.encoder = encoder
-        self._texts: _Batches[str] = _Batches(encoder.encode_texts, slots)
-        self._pixels: _Batches[Pixels] = _Batches(encoder.encode_pixels, slots)
+        self._texts: _Batches[str, list[EncodedText]] = _Batches(partial(encoded_texts, encoder), slots)
+        self._pixels: _Batches[Pixels, Vectors] = _Batches(encoder.encode_pixels, slots)
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -229,4 +233,10 @@ class BatchingEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed texts; shape (len(texts), dimension), unit rows. Blocks."""
-        return self._texts(texts) if 0 < len(texts) <= MAX_SHARED else self.encoder.encode_texts(texts)
+        if not 0 < len(texts) <= MAX_SHARED:
+            return self.encoder.encode_texts(texts)
+        return np.stack([text.vector for text in self._texts(texts)])
+
+    def encode_pieces(self, texts: Sequence[str]) -> list[EncodedText]:
+        """Embed texts, and their word pieces if the encoder has a head for them. Blocks."""
+        return self._texts(texts) if 0 < len(texts) <= MAX_SHARED else encoded_texts(self.encoder, texts)

@@ -9,10 +9,12 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from vitrina.search.encoders.base import (
@@ -26,6 +28,7 @@ from vitrina.search.encoders.base import (
     identity_name,
 )
 from vitrina.search.encoders.compute import ThreadDataParallel, computes_in_bfloat16, device_of, require_models
+from vitrina.search.encoders.late_interaction import EncodedText, PieceHead
 from vitrina.search.types.calibration import Calibration, read_calibration
 from vitrina.search.types.errors import EncoderError
 from vitrina.search.types.models import LOCAL_PREFIX, EncoderIdentity, Pixels, Vectors
@@ -108,6 +111,7 @@ def pool_type_of(tower: Any) -> str:
 _BATCH_SIZE = 256
 
 Input = TypeVar("Input")
+Part = TypeVar("Part")
 
 Tokenizer = Callable[[list[str]], "torch.Tensor"]
 
@@ -129,6 +133,7 @@ class OpenClipEncoder:
         *,
         device: torch.device,
         calibration: Calibration | None = None,
+        head: PieceHead | None = None,
     ) -> None:
         self.model: Any = model
         self.tokenizer = tokenizer
@@ -136,6 +141,7 @@ class OpenClipEncoder:
         self._identity = identity
         self.device = device
         self._calibration = calibration
+        self._head = head
         self._lock = threading.Lock()
         self._short_text = ShortTextTower.of(model)
         self._parallel = ThreadDataParallel(_n_cores(device))
@@ -160,11 +166,11 @@ class OpenClipEncoder:
 
         kind = next(self.model.visual.parameters()).dtype
 
-        def encode(pixels: Sequence[Pixels]) -> torch.Tensor:
+        def encode(pixels: Sequence[Pixels]) -> Vectors:
             images = torch.from_numpy(self.preprocessing.normalised(np.stack(pixels))).to(self.device, kind)
-            return cast("torch.Tensor", self.model.encode_image(images))
+            return unit(self.model.encode_image(images))
 
-        return self._encode(encode, batch)
+        return self._joined(self._parts(encode, batch))
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """Prepare and embed images; shape (len(images), dimension), unit rows. Blocks."""
@@ -172,38 +178,70 @@ class OpenClipEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed texts, truncated to the context length; shape (len(texts), dimension), unit rows. Blocks."""
+        embed = self._short_text or self.model.encode_text
+        parts, order = self._read(texts, lambda tokens: unit(embed(tokens)))
+        return self._joined(parts)[np.argsort(order)]
+
+    def encode_pieces(self, texts: Sequence[str]) -> list[EncodedText]:
+        """Embed texts, and their word pieces if the encoder has a head for them. Blocks."""
+        head, short = self._head, self._short_text
+        if head is None or short is None:
+            return [EncodedText(vector) for vector in self.encode_texts(texts)]
+
+        def read(tokens: torch.Tensor) -> list[EncodedText]:
+            lengths = short.lengths(tokens)
+            vectors, states = vectors_and_states(self.model, tokens[:, : int(lengths.max())])
+            return head.encoded(unit(vectors), states.float().cpu().numpy(), lengths.tolist())
+
+        parts, order = self._read(texts, read)
+        found = list(chain.from_iterable(parts))
+        return [found[at] for at in np.argsort(order)]
+
+    def _read(self, texts: Sequence[str], read: Callable[[torch.Tensor], Part]) -> tuple[list[Part], NDArray[np.int64]]:
+        """What ``read`` makes of the token ids of each part, and the order in which the texts stand in the parts."""
         import torch
 
-        embed = self._short_text or self.model.encode_text
-
-        def encode(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
-            return cast("torch.Tensor", embed(torch.stack(list(tokens)).to(self.device)))
-
         if not texts:
-            return self._encode(encode, [])
+            return [], np.empty(0, np.int64)
         with self._lock:
             tokens = self.tokenizer(list(texts))
         # texts of similar length share a part, the longest first, so that the last part to finish is short
         lengths = self._short_text.lengths(tokens) if self._short_text else torch.zeros(len(tokens))
         order = lengths.argsort(descending=True, stable=True)
-        vectors = self._encode(encode, list(tokens[order]))
-        return vectors[np.argsort(order.numpy())]
+        parts = self._parts(lambda part: read(torch.stack(list(part)).to(self.device)), list(tokens[order]))
+        return parts, order.numpy()
 
-    def _encode(self, encode: Callable[[Sequence[Input]], torch.Tensor], inputs: Sequence[Input]) -> Vectors:
-        """Run ``encode`` part by part; normalise in float32, since bfloat16 has three digits."""
+    def _parts(self, encode: Callable[[Sequence[Input]], Part], inputs: Sequence[Input]) -> list[Part]:
+        """Run ``encode`` part by part."""
         import torch
 
-        def run(part: Sequence[Input]) -> Vectors:
+        def run(part: Sequence[Input]) -> Part:
             with torch.inference_mode(), precision(self.device):
-                vectors = torch.nn.functional.normalize(encode(part).float(), dim=-1)
-            return cast("Vectors", vectors.cpu().numpy())
+                return encode(part)
 
-        none = np.empty((0, self._identity.dimension), dtype=np.float32)
         if self._parallel.pays(len(inputs)):
-            size = self._parallel.part_size(len(inputs), _BATCH_SIZE)
-            return np.concatenate([none, *self._parallel.map(run, divided(inputs, size))])
+            return list(self._parallel.map(run, divided(inputs, self._parallel.part_size(len(inputs), _BATCH_SIZE))))
         with self._lock:
-            return np.concatenate([none, *(run(part) for part in divided(inputs, _BATCH_SIZE))])
+            return [run(part) for part in divided(inputs, _BATCH_SIZE)]
+
+    def _joined(self, parts: Sequence[Vectors]) -> Vectors:
+        return np.concatenate([np.empty((0, self._identity.dimension), dtype=np.float32), *parts])
+
+
+def unit(vectors: torch.Tensor) -> Vectors:
+    """Rows of length 1; normalised in float32, since bfloat16 has three digits."""
+    import torch
+
+    return cast("Vectors", torch.nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy())
+
+
+def vectors_and_states(model: Any, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The vectors of token ids, (n, length), by the text tower of a model whose text tower is a transformer of
+    transformers, not normalised, and the transformer's last states, (n, length, hidden size)."""
+    tower = copy.copy(model.text)
+    tower.output_tokens = True
+    vectors, states = tower(tokens)
+    return vectors, states
 
 
 def divided(inputs: Sequence[Input], size: int) -> list[Sequence[Input]]:
@@ -241,6 +279,7 @@ def load(name: str, options: EncoderOptions) -> OpenClipEncoder:
         EncoderIdentity(options.known_as or identity_name(name), fingerprint, dimension),
         device=placed,
         calibration=read_calibration(folder / CARD_FILE) if folder else None,
+        head=PieceHead.read(folder) if folder else None,
     )
 
 

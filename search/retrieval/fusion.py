@@ -23,7 +23,8 @@ from vitrina.search.types.trust import WORDS_ALONE, Part, Trust
 Scores = NDArray[np.float64]
 
 
-PARTS = tuple(Part)
+PARTS: tuple[Part, ...] = tuple(part for part in Part if part is not Part.PIECES)
+"""Those that a prior weighs; word pieces are compared once the best candidates are known (``late_interaction``)."""
 
 UNREAD = 0.5
 """What vectors of words count in a language that the encoder has not learnt. Of 36 queries to a German shop of 57

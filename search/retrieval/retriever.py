@@ -16,6 +16,7 @@ from vitrina.search.retrieval.catalog_scores import catalog_scores
 from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, NO_ITEMS, Flags, assured, certain_items, lifted
 from vitrina.search.retrieval.features import are_unsaid, calibration_features, page_signals, unnamed
 from vitrina.search.retrieval.fusion import PartWeights, Scores
+from vitrina.search.retrieval.late_interaction import piece_contributions, piece_scores
 from vitrina.search.retrieval.twins import Collapsed, collapsed
 from vitrina.search.retrieval.variants import VariantFit, variant_page
 from vitrina.search.retrieval.vector_scores import (
@@ -257,6 +258,9 @@ class Retriever:
                 bonus = np.asarray(sum(said.values()) + by_catalog.credit(query.weights) - penalties, np.float64)
                 certain = np.isin(pool, sure)
                 fused = np.round(zero_where_nan(by_vectors.scores) + bonus, ROUND_DECIMALS)
+                by_pieces = piece_scores(reader, self._replica.version_id, parsed, pool, fused)
+                added = piece_contributions(by_pieces, query.weights.text, is_read=self._is_read)
+                fused = np.round(fused + added, ROUND_DECIMALS)
                 totals = lifted(fused, certain)
                 order = np.lexsort((pool, -totals))
                 features = calibration_features(by_vectors, by_catalog, fused, parsed.text)
@@ -268,8 +272,10 @@ class Retriever:
             kind=parsed.kind,
             item_ids=pool,
             by_modality=by_vectors.by_modality,
-            parts={**vector_parts(by_vectors), **by_catalog.parts},
-            contributions={part: by_vectors.contributions[m] for m, part in VECTOR_PARTS.items()} | said,
+            parts={**vector_parts(by_vectors), **by_catalog.parts, Part.PIECES: by_pieces},
+            contributions={part: by_vectors.contributions[m] for m, part in VECTOR_PARTS.items()}
+            | said
+            | {Part.PIECES: added},
             penalties=penalties,
             bonus=bonus,
             totals=totals,

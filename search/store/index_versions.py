@@ -7,7 +7,7 @@ item's vectors in every version.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, exists, func, insert, select, tuple_, update
@@ -16,8 +16,8 @@ from vitrina.search.store.database import embeddings, index_versions, items
 from vitrina.search.store.items import clear_vectors, embedding_rows, stored_items, unchanged
 from vitrina.search.store.sql import insert_rows
 from vitrina.search.types.errors import EncoderReplacedError
-from vitrina.search.types.item import Modality, StoredItem
-from vitrina.search.types.models import EncoderIdentity, Vectors
+from vitrina.search.types.item import ItemVectors, StoredItem
+from vitrina.search.types.models import EncoderIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class IndexVersion:
     n_pending: int
 
 
-Embedded = tuple[StoredItem, Mapping[Modality, Vectors]]
+Embedded = tuple[StoredItem, ItemVectors]
 """An item as it was read, and its vectors."""
 
 Position = tuple[int, int]

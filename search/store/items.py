@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,31 +33,30 @@ from vitrina.search.types.identifiers import identifiers as identifiers_of
 from vitrina.search.types.item import (
     INCOMPLETE,
     MODALITIES,
+    PIECES,
     AttributeValue,
     Changes,
     EmbeddingRows,
     IndexedItem,
     Item,
+    ItemVectors,
     Modality,
     Scalar,
     StoredItem,
 )
-from vitrina.search.types.models import Vectors
 
 ROWS_PER_FETCH = 10_000
 
 
-def embedding_rows(
-    version_id: int, item_id: int, vectors: Mapping[Modality, Vectors], sequence: int
-) -> Iterator[dict[str, object]]:
+def embedding_rows(version_id: int, item_id: int, vectors: ItemVectors, sequence: int) -> Iterator[dict[str, object]]:
     """The rows of one item's vectors, for ``insert_rows``."""
-    for modality, of_modality in vectors.items():
-        for vector in of_modality:
+    for kind, of_kind in vectors.items():
+        for vector in of_kind:
             yield {
                 "version_id": version_id,
                 "item_id": item_id,
-                "modality": modality,
-                "vector": vector.astype("<f4").tobytes(),
+                "modality": kind,
+                "vector": (vector if kind == PIECES else vector.astype("<f4")).tobytes(),
                 "sequence": sequence,
             }
 
@@ -140,6 +139,18 @@ IMAGES_OF = (
     .order_by(images.c.item_id, images.c.position)
 )
 ITEMS_OF = select(items).where(items.c.id.in_(ASKED_IDS))
+
+PIECES_OF = select(embeddings.c.item_id, embeddings.c.vector).where(
+    embeddings.c.item_id.in_(ASKED_IDS),
+    embeddings.c.version_id == bindparam("version_id"),
+    embeddings.c.modality == PIECES,
+)
+
+
+def pieces_of(connection: Connection, version_id: int, item_ids: Sequence[int]) -> dict[int, bytes]:
+    """What an index version has of the word pieces of some items, by their ids; items without any are left out."""
+    rows = connection.execute(PIECES_OF, {"ids": json.dumps(list(item_ids)), "version_id": version_id})
+    return {int(item_id): bytes(pieces) for item_id, pieces in rows}
 
 
 def stored_items(connection: Connection, item_ids: Sequence[int]) -> dict[int, StoredItem]:

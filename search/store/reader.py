@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, func, select
 from vitrina.search.store.database import embeddings, identifiers, images, index_versions, items, sequence_of
 from vitrina.search.store.facets import FacetReader
 from vitrina.search.store.index_versions import dimension_of
-from vitrina.search.store.items import changes_since, ids_by_sku, stored_items
+from vitrina.search.store.items import changes_since, ids_by_sku, pieces_of, stored_items
 from vitrina.search.store.matching import is_among
 from vitrina.search.store.sources import KnownItem, known_items
 from vitrina.search.store.twins import (
@@ -85,6 +85,12 @@ class CatalogReader:
         if len(image_ids) != len(blobs):
             return {}
         return {image_id: np.frombuffer(blob, "<f4") for image_id, blob in zip(image_ids, blobs, strict=True)}
+
+    def pieces(self, version_id: int, item_ids: Sequence[int], width: int) -> dict[int, NDArray[np.int8]]:
+        """The vectors that an index version has of the word pieces of items, shape (n pieces, ``width``), by their
+        ids; items without any are left out."""
+        found = pieces_of(self._connection, version_id, item_ids)
+        return {item_id: np.frombuffer(pieces, np.int8).reshape(-1, width) for item_id, pieces in found.items()}
 
     def some_items(self, n: int) -> list[StoredItem]:
         """Up to ``n`` items, spread evenly over the catalog by id; the same ones on every call."""

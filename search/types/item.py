@@ -110,19 +110,26 @@ INCOMPLETE = ""
 Modality = Literal["image", "text"]
 MODALITIES: tuple[Modality, ...] = ("image", "text")
 
+EmbeddingKind = Literal["image", "text", "pieces"]
+PIECES: EmbeddingKind = "pieces"
+"""The vectors of the word pieces of an item's text, int8, one after the other in one row."""
+
+ItemVectors = Mapping[EmbeddingKind, NDArray[np.float32] | NDArray[np.int8]]
+"""All that an encoder makes of an item."""
+
 
 @dataclass(frozen=True, slots=True)
 class IndexedItem:
     """An item ready to be committed, with everything derived from it.
 
     ``content_hash`` is what re-indexing compares. ``vectors`` has one unit row per image for ``image``, in the order
-    of ``image_ids``, and one row or none for ``text``.
+    of ``image_ids``, and one row or none for ``text`` and for ``pieces``.
     """
 
     item: Item
     content_hash: str
     image_ids: tuple[str, ...]
-    vectors: dict[Modality, Vectors]
+    vectors: ItemVectors
 
 
 @dataclass(frozen=True, slots=True)

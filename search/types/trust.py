@@ -29,6 +29,8 @@ class Part(StrEnum):
     """Whether the query is the title, or the whole value of attributes."""
     FIELDS = "fields"
     """The share of the requirements that the item's fields meet."""
+    PIECES = "word pieces"
+    """How near the word pieces of the query find others in the item's text, -1 to 1."""
 
 
 WORDS_ALONE, ALL = "words", "all"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.late_interaction import EncodedText, encoded_texts
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.answer import Stopwatch
@@ -45,7 +46,7 @@ class ParsedQuery:
     the texts' weights; ``of_images`` are those of its images and of the items to resemble, empty where they were not
     read. ``composition`` is what text and images ask for together, None without both. ``text`` is what is searched for:
     the query's text, without what it denies, ``denied``, and with what its image shows if the two are composed;
-    ``lacked`` are ingredients that things in it are called free of.
+    ``lacked`` are ingredients that things in it are called free of, and ``encoded`` is the text as it was embedded.
     ``vectors`` has one entry for each part of the query. ``vocabulary`` is the catalog's as of its ``version``, and
     ``excluded`` has the ids of items that must not be found, shape (n,). ``corrected`` has the words of the text as it
     was written, folded, in place of which ``query`` has others.
@@ -63,6 +64,7 @@ class ParsedQuery:
     excluded: NDArray[np.int64]
     corrected: Mapping[str, str] = field(default_factory=dict)
     lacked: tuple[str, ...] = ()
+    encoded: EncodedText | None = None
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
@@ -131,7 +133,8 @@ class QueryParser:
             if composition is None and for_verdicts and query.weights.image:
                 of_images = self._read(items, images, vocabulary, words)
         with watch.stage("encode"):
-            vectors = (*self._text_vectors(query, text, said.denied), *without_taken(shown, composition))
+            of_words, encoded = self._text_vectors(query, text, said.denied)
+            vectors = (*of_words, *without_taken(shown, composition))
             check_resembles(query, vectors)
         return ParsedQuery(
             query,
@@ -146,6 +149,7 @@ class QueryParser:
             excluded,
             corrected,
             said.lacked,
+            encoded,
         )
 
     def _with_synonyms(self, asked: Requirement, vocabulary: Vocabulary) -> Requirement:
@@ -184,16 +188,20 @@ class QueryParser:
             log.warning("The query's text and images are searched for apart, since they cannot be composed: %s", error)
             return None
 
-    def _text_vectors(self, query: Query, text: str, denied: Sequence[str]) -> list[VectorQuery]:
-        """The vectors of the words that are searched for, of those that the text denies, and of those to avoid."""
+    def _text_vectors(
+        self, query: Query, text: str, denied: Sequence[str]
+    ) -> tuple[list[VectorQuery], EncodedText | None]:
+        """The vectors of the words that are searched for, of those that the text denies, and of those to avoid; and
+        the first with their word pieces, None where nothing is searched for."""
         weights = query.weights
         avoided = -weights.without if weights.text else 0.0
         texts = [(text, weights.text), (", ".join(denied), avoided), (query.without, -weights.without)]
         texts = [(text, weight) for text, weight in texts if text.strip() and weight]
         if not texts:
-            return []
-        vectors = self._encoder.encode_texts([text for text, _ in texts])
-        return [VectorQuery(vector, "text", weight) for vector, (_, weight) in zip(vectors, texts, strict=True)]
+            return [], None
+        encoded = encoded_texts(self._encoder, [text for text, _ in texts])
+        vectors = [VectorQuery(each.vector, "text", weight) for each, (_, weight) in zip(encoded, texts, strict=True)]
+        return vectors, encoded[0] if texts[0][1] > 0 else None
 
     def _image_vectors(self, query: Query, images: Vectors, items: Sequence[StoredItem]) -> list[VectorQuery]:
         """The vectors of images and of items to resemble, which share the weight of images."""

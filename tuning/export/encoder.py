@@ -32,6 +32,7 @@ from vitrina.search.encoders.exports import (
     write_export,
 )
 from vitrina.search.encoders.graphs import Graph
+from vitrina.search.encoders.late_interaction import HEAD_FILE
 from vitrina.search.encoders.open_clip import ShortTextTower, Tokenizer, load_model
 from vitrina.search.types.errors import EncoderError
 from vitrina.search.types.models import LOCAL_PREFIX, Pixels, Vectors
@@ -39,6 +40,7 @@ from vitrina.tuning.export.graphs import (
     ANY_NUMBER,
     CutTextTower,
     ImageTower,
+    PieceTextTower,
     Signature,
     TextTower,
     quantize,
@@ -149,7 +151,7 @@ def export_encoder(folder: Path) -> Export:
     model, dimension, tokens, preprocessing = described(folder)
     weights = read_safetensors(folder / WEIGHTS_FILE)
     image = to_onnx(ImageTower(model), images_signature(preprocessing))
-    text = export_text(model, tokens)
+    text = export_text(model, tokens, has_head=has_head(folder))
     (folder / EXPORT_FILE).unlink(missing_ok=True)  # until both towers are written there is no export
     export = Export(
         fingerprint_of(folder),
@@ -179,13 +181,18 @@ def export_int8(folder: Path, target: Path, pixels: Sequence[Pixels]) -> Export:
     model, dimension, tokens, preprocessing = described(target)
     weights = read_safetensors(target / WEIGHTS_FILE)
     whole = to_onnx(ImageTower(model), images_signature(preprocessing), fold=True)
-    text = write_graph(export_text(model, tokens), target, TEXT_FILE, weights, WEIGHTS_FILE)
+    text = write_graph(export_text(model, tokens, has_head=has_head(target)), target, TEXT_FILE, weights, WEIGHTS_FILE)
     quantize(whole, target / INT8_FILE, [preprocessing.normalised(each) for each in pixels])
     digest = hashlib.sha256((target / INT8_FILE).read_bytes()).hexdigest()
     image = Graph(INT8_FILE, digest, ())
     export = Export(fingerprint_of(target), dimension, image, text, tokens, preprocessing)
     write_export(target, export)
     return export
+
+
+def has_head(folder: Path) -> bool:
+    """Whether an encoder's folder has a head for word pieces."""
+    return (folder / HEAD_FILE).is_file()
 
 
 def described(folder: Path) -> tuple[Any, int, Tokens, Preprocessing]:
@@ -206,16 +213,19 @@ def images_signature(preprocessing: Preprocessing) -> Signature:
     return Signature((torch.zeros(2, 3, *preprocessing.size),), ({0: ANY_NUMBER},))
 
 
-def export_text(model: Any, tokens: Tokens) -> Any:
-    """The text tower, for any number of tokens up to the context length where it may be cut."""
+def export_text(model: Any, tokens: Tokens, *, has_head: bool) -> Any:
+    """The text tower, for any number of tokens up to the context length where it may be cut; with the states of word
+    pieces where there is a head for them."""
     if not tokens.may_be_cut:
         whole = torch.ones(2, tokens.context_length, dtype=torch.long)
         return to_onnx(TextTower(model), Signature((whole,), ({0: ANY_NUMBER},)))
     length = Dim("length", min=2, max=tokens.context_length)
     # neither 1 nor the context length, which the exporter would take for fixed
     example = torch.ones(2, max(2, tokens.context_length // 2), dtype=torch.long)
-    tower = TextTower(model) if tokens.is_masked else CutTextTower(model)
-    return to_onnx(tower, Signature((example,), ({0: ANY_NUMBER, 1: length},)))
+    sizes = ({0: ANY_NUMBER, 1: length},)
+    if has_head and tokens.is_masked:
+        return to_onnx(PieceTextTower(model), Signature((example,), sizes, outputs=("vectors", "states")))
+    return to_onnx(TextTower(model) if tokens.is_masked else CutTextTower(model), Signature((example,), sizes))
 
 
 def describe_tokens(folder: Path, model: Any, tokenizer: Tokenizer) -> Tokens:

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch.export import Dim
 
 from vitrina.search.encoders.graphs import Graph
-from vitrina.search.encoders.open_clip import ShortTextTower
+from vitrina.search.encoders.open_clip import ShortTextTower, vectors_and_states
 from vitrina.search.types.errors import MissingDependencyError, StateError
 
 BATCH_SIZE = 16
@@ -86,6 +86,13 @@ class TextTower(torch.nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> Any:
         return self.model.encode_text(tokens)
+
+
+class PieceTextTower(TextTower):
+    """Token ids of any number to vectors, and to the states of word pieces, shape (n, length, hidden size)."""
+
+    def forward(self, tokens: torch.Tensor) -> Any:
+        return vectors_and_states(self.model, tokens)
 
 
 class CutTextTower(TextTower):

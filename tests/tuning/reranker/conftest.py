@@ -16,8 +16,7 @@ from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
-from vitrina.search.types.item import IndexedItem, Item, Modality
-from vitrina.search.types.models import Vectors
+from vitrina.search.types.item import IndexedItem, Item, ItemVectors
 
 ASKED = ("red", "blue")
 PHRASES = (
@@ -44,7 +43,7 @@ def put_things(store: Store) -> None:
         image = patch(ASKED[index % 2], index)
         file = io.BytesIO()
         image.save(file, "PNG")
-        vectors: dict[Modality, Vectors] = {
+        vectors: ItemVectors = {
             "image": encoder.encode_images([patch("green", index)]),
             "text": encoder.encode_texts([]),
         }

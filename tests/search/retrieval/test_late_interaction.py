@@ -1,0 +1,100 @@
+"""The best candidates are compared word piece by word piece, where the encoder can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.fakes import FakeEncoder, make_entry, make_image, unit, words_of
+from tests.search.retrieval.test_engine import make_engine, skus
+from vitrina.search.encoders.late_interaction import EncodedText
+from vitrina.search.engine import SearchEngine
+from vitrina.search.retrieval.late_interaction import DEPTH, WEIGHT, piece_contributions
+from vitrina.search.types.item import IndexedItem
+from vitrina.search.types.query import Query, Weights
+from vitrina.search.types.trust import Part
+
+MEANINGS = {"sofa": "couch", "crimson": "red"}
+
+
+class PieceFake(FakeEncoder):
+    """A fake whose word pieces are words, of which it knows some that mean the same."""
+
+    def encode_pieces(self, texts: Sequence[str]) -> list[EncodedText]:
+        found = []
+        for text, vector in zip(texts, self.encode_texts(texts), strict=True):
+            words = [MEANINGS.get(word, word) for word in words_of(text)]
+            pieces = unit(np.stack([self._word(word) for word in words])) if words else np.empty((0, 8), np.float32)
+            found.append(EncodedText(vector, pieces, np.full(len(words), 1 / max(len(words), 1), np.float32)))
+        return found
+
+
+def with_pieces(encoder: PieceFake, entry: IndexedItem) -> IndexedItem:
+    """An entry as the indexer makes it."""
+    pieces = encoder.encode_pieces([entry.item.title])[0].stored_pieces
+    assert pieces is not None
+    return replace(entry, vectors={**entry.vectors, "pieces": pieces.reshape(1, -1)})
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[SearchEngine]:
+    encoder = PieceFake("pieces")
+    titles = [f"blue couch number{n}" for n in range(DEPTH + 20)] + ["red couch", "red chair", "red cup"]
+    entries = [with_pieces(encoder, make_entry(encoder, f"{n}", title)) for n, title in enumerate(titles)]
+    entries.append(make_entry(encoder, "photo", images=[make_image("red")]))
+    engine = make_engine(tmp_path, encoder, entries)
+    yield engine
+    engine.catalog.close()
+
+
+def title(engine: SearchEngine, sku: str) -> str:
+    return engine.catalog.item(sku).item.title
+
+
+def test_a_word_finds_another_that_means_the_same(engine: SearchEngine) -> None:
+    answer = engine.search(Query("crimson sofa"))
+    assert title(engine, skus(answer)[0]) == "red couch"
+
+
+def test_candidates_that_are_not_compared_never_pass_those_that_are(engine: SearchEngine) -> None:
+    ranked = engine.rank(Query("blue couch"))
+    pieces, added = ranked.parts[Part.PIECES], ranked.contributions[Part.PIECES]
+    assert (added <= 0).all()
+    assert added.max() == 0
+    np.testing.assert_allclose(added, WEIGHT * (pieces - pieces.max()))
+    without = ranked.totals - added
+    compared = np.lexsort((ranked.item_ids, -without))[:DEPTH]
+    others = np.setdiff1d(np.arange(len(ranked.item_ids)), compared)
+    assert len(others)
+    assert (pieces[others] == pieces[compared].min()).all()
+
+
+def test_what_has_no_words_is_neither_lifted_nor_lowered(engine: SearchEngine) -> None:
+    ranked = engine.rank(Query("crimson sofa"))
+    at = int(np.flatnonzero(ranked.item_ids == engine.catalog.item("photo").id)[0])
+    pieces = ranked.parts[Part.PIECES]
+    assert pieces.min() < pieces[at] < pieces.max() or pieces[at] == pieces.min()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(images=(make_image("red"),)),
+        Query("red couch", images=(make_image("blue"),)),
+        Query("a", weights=Weights(text=0), images=(make_image("red"),)),
+    ],
+    ids=["image", "both", "no weight"],
+)
+def test_photos_are_not_compared_by_words(engine: SearchEngine, query: Query) -> None:
+    assert not engine.rank(query).contributions[Part.PIECES].any()
+
+
+def test_a_language_that_was_not_learnt_counts_less() -> None:
+    scores = np.array([0.2, 0.7])
+    assert piece_contributions(scores, 1.0, is_read=True).tolist() == pytest.approx([-0.5 * WEIGHT, 0])
+    assert piece_contributions(scores, 1.0, is_read=False)[0] > -0.5 * WEIGHT
+    assert piece_contributions(np.empty(0), 1.0, is_read=True).shape == (0,)

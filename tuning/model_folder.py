@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save
 
 from vitrina.search.encoders.base import HUB_PREFIX, encoder_folder
+from vitrina.search.encoders.late_interaction import HEAD_FILE
 from vitrina.search.encoders.open_clip import OpenClipEncoder
 
 WEIGHTS_FILE = "open_clip_model.safetensors"
@@ -43,9 +44,9 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
 
 CONFIGURATION = "open_clip_config.json"
 
-KEPT_PATTERNS = ("*token*.json", "vocab*", "merges.txt", "*.model", "config.json")
-"""What tokenizers of transformers, and the architecture of a text tower of transformers, are kept in. Exports, weights
-and cards of the model before stay behind."""
+KEPT_PATTERNS = ("*token*.json", "vocab*", "merges.txt", "*.model", "config.json", HEAD_FILE)
+"""What tokenizers of transformers, and the architecture of a text tower of transformers, are kept in, and the head for
+word pieces. Exports, weights and cards of the model before stay behind."""
 
 
 def write_model(folder: Path, base: OpenClipEncoder, source: str) -> None:

@@ -137,9 +137,10 @@ tokenizer = open_clip.get_tokenizer("local-dir:.")
   fine-tuned in the last stage; a two-layer head that starts as its principal directions.
 - **Vectors**: the first {n_shown} of {dimension} dimensions say how like an image is to a text or to an image; in the
   others every image is 0, and texts are compared with texts.
-- **Word pieces**: `late_interaction.safetensors` makes 64 numbers, and a weight, of what the text transformer says of each
-  word piece, so that a query's pieces can be compared with a text's (late interaction). Trained on what the towers say, which
-  stay as they are: products of one shop with graded queries (our own, `recipes/shelves.txt`) and the queries below.
+- **Word pieces**: `late_interaction.safetensors` makes 64 numbers, and a weight, of what the text transformer says of
+  each word piece, so that a query's pieces can be compared with a text's (late interaction). Trained on what the towers
+  say, which stay as they are: products of one shop with graded queries (our own, `recipes/shelves.txt`) and the queries
+  below.
 - **Training**: a softmax contrastive loss, in which every text that is true of an image counts as a positive; a loss
   that pulls images of one class together; ImageNet's own classifier as a teacher of the image tower, and its names
   against made-up features of their classes; MiniLM's similarities between nouns, categories and texts as a teacher of

@@ -11,9 +11,9 @@ from vitrina.search.store.reader import CatalogReader
 from vitrina.search.types.calibration import QueryKind
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
-DEPTH = 50
-"""How many of the best candidates are compared: the pieces of the others are not read. With 20 the first hits are the
-same."""
+DEPTH = 32
+"""How many of the best candidates are compared: the pieces of the others are not read. With 20 or 50 the first hits are
+as good, and 50 take a millisecond more."""
 
 WEIGHT = 4.0
 """What a full cosine adds to a score, in standard deviations. Chosen by the half of the queries that guided the work,

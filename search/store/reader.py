@@ -25,7 +25,7 @@ from vitrina.search.store.twins import (
 )
 from vitrina.search.types.errors import NotFoundError
 from vitrina.search.types.identifiers import asked_identifiers, compact, folded, folded_title, query_keys
-from vitrina.search.types.item import Changes, StoredItem
+from vitrina.search.types.item import PIECES, Changes, StoredItem
 
 MAX_SHARING = 20
 """An attribute's code that more items hold, the model of all cases for one telephone, names none of them."""
@@ -177,7 +177,7 @@ class CatalogReader:
         counted = {
             "items": select(func.count()).select_from(items),
             "images": select(func.count()).select_from(images),
-            "vectors": select(func.count()).where(embeddings.c.version_id == active),
+            "vectors": select(func.count()).where(embeddings.c.version_id == active, embeddings.c.modality != PIECES),
         }
         return {name: self._connection.execute(count).scalar_one() for name, count in counted.items()}
 

@@ -60,17 +60,17 @@ def test_a_word_finds_another_that_means_the_same(engine: SearchEngine) -> None:
     assert title(engine, skus(answer)[0]) == "red couch"
 
 
-def test_candidates_that_are_not_compared_never_pass_those_that_are(engine: SearchEngine) -> None:
+def test_candidates_whose_pieces_are_not_read_never_pass_the_others(engine: SearchEngine) -> None:
     ranked = engine.rank(Query("blue couch"))
     pieces, added = ranked.parts[Part.PIECES], ranked.contributions[Part.PIECES]
     assert (added <= 0).all()
     assert added.max() == 0
     np.testing.assert_allclose(added, WEIGHT * (pieces - pieces.max()))
     without = ranked.totals - added
-    compared = np.lexsort((ranked.item_ids, -without))[:DEPTH]
-    others = np.setdiff1d(np.arange(len(ranked.item_ids)), compared)
+    best = np.lexsort((ranked.item_ids, -without))[:DEPTH]
+    others = np.setdiff1d(np.arange(len(ranked.item_ids)), best)
     assert len(others)
-    assert (pieces[others] == pieces[compared].min()).all()
+    assert (pieces[others] == pieces[best].min()).all()
 
 
 def test_what_has_no_words_is_neither_lifted_nor_lowered(engine: SearchEngine) -> None:
@@ -89,7 +89,7 @@ def test_what_has_no_words_is_neither_lifted_nor_lowered(engine: SearchEngine) -
     ],
     ids=["image", "both", "no weight"],
 )
-def test_photos_are_not_compared_by_words(engine: SearchEngine, query: Query) -> None:
+def test_photos_are_not_judged_by_words(engine: SearchEngine, query: Query) -> None:
     assert not engine.rank(query).contributions[Part.PIECES].any()
 
 

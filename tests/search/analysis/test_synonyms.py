@@ -119,6 +119,10 @@ def test_shop_words_have_a_name_in_each_language() -> None:
         (["cone", "shame"], "recovery cone"),  # queries lose small words
         (["snakes", "ladders"], "chutes ladders"),  # for "chutes & ladders"
         (["squeaky", "hinge"], "penetrating oil"),
+        (["spuds"], "potatoes"),
+        (["grab", "handle"], "grab rail"),
+        (["polypockets"], "punched pkts"),
+        (["fog", "machine"], "smoke machine"),
     ],
 )
 def test_everyday_words_for_what_shops_sell_ship_written_apart_or_not(asked: list[str], other: str) -> None:

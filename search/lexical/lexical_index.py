@@ -200,7 +200,8 @@ class LexicalIndex:
         """Which of some items hold what is to be avoided, and which say that they lack it."""
         state = self._state
         expansion = state.expand(text)
-        denying = [state.postings.holding_phrase(phrase).rows for phrase in denials(expansion, state.dictionary)]
+        ways = (*denials(expansion, state.dictionary), *other_names_without(expansion, state))
+        denying = [state.postings.holding_phrase(phrase).rows for phrase in ways]
         lacked = np.isin(item_ids, state.postings.item_ids[np.concatenate(denying)] if denying else NO_IDS)
         return Avoided(QueryMatches(expansion, state.postings).of(item_ids).whole & ~lacked, lacked)
 
@@ -344,9 +345,10 @@ SUBSTITUTES = ("alternative", "substitute")
 
 
 def denials(expansion: Expansion, dictionary: TermDictionary) -> Iterator[Phrase]:
-    """The ways to say that something lacks all the words of an expansion: ``no salt``, ``salt-free``, ``unsalted``."""
-    words = [tuple(single_terms(expansion.of_word(at))) for at in range(len(expansion.words))]
-    if not all(words):
+    """The ways to say that something lacks all the words of an expansion: ``no salt``, ``salt-free``, ``unsalted``.
+    What is denied as ``added sugar`` is sugar."""
+    words = [tuple(single_terms(expansion.of_word(at))) for at in denied_words(expansion)]
+    if not words or not all(words):
         return
     before, free = dictionary.ids_of(DENIALS), dictionary.ids_of(FREE)
     yield (before, *words)
@@ -367,6 +369,21 @@ def denials(expansion: Expansion, dictionary: TermDictionary) -> Iterator[Phrase
         joined = [name + end for name in names for end in FREE]
         joined += [f"un{name}{end}" for name in names for end in ("", "ed", "d")]
         yield (dictionary.ids_of(joined),)
+
+
+def denied_words(expansion: Expansion) -> list[int]:
+    """The positions of the words of an expansion, without what stands between a denial and what it denies."""
+    return [at for at, word in enumerate(expansion.words) if word not in BETWEEN]
+
+
+def other_names_without(expansion: Expansion, state: LexicalState) -> Iterator[Phrase]:
+    """What is called by another name for that it lacks the words of an expansion: ``decaf``, for ``caffeine free``."""
+    asked = [expansion.words[at] for at in denied_words(expansion)]
+    for name in state.thesaurus.synonyms([*asked, "free"]):
+        other = state.expand(" ".join(name.words))
+        words = [tuple(single_terms(other.of_word(at))) for at in range(len(other.words))]
+        if words and all(words):
+            yield tuple(words)
 
 
 def single_terms(alternatives: Iterable[Alternative]) -> dict[int, None]:

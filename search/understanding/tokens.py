@@ -97,6 +97,10 @@ CONTEXT: Mapping[tuple[str, ...], TokenRole] = MappingProxyType(
         ("anything", "but"): TokenRole.NOT,
         ("everything", "but"): TokenRole.NOT,
         **dict.fromkeys(
+            (("no", "longer"), ("no", "matter"), ("no", "idea"), ("no", "problem"), ("no", "need"), ("not", "only")),
+            TokenRole.FILLER,
+        ),
+        **dict.fromkeys(
             (
                 ("al", "posto"),
                 ("invece", "di"),

@@ -423,6 +423,8 @@ def test_a_department_beside_a_head_is_no_kind(tmp_path: Path, encoder: FakeEnco
         ("mouthwash for someone who can't have alcohol", "alcohol-free"),
         ("mouthwash without salt", "a salt substitute"),
         ("mouthwash not alcohol", "imitation alcohol"),
+        ("mouthwash no added sugar", "no sugar added"),
+        ("mouthwash without sugar", "unsweetened"),
     ],
 )
 def test_what_says_that_it_lacks_something_is_what_has_none(

@@ -119,6 +119,7 @@ def test_words_of_the_boutique(text: str, expected: list[str]) -> None:
         ("non-waterproof jacket", ["is_waterproof: not waterproof", "article: jacket"]),
         ("cotton free size kurta", ["cotton free size", "article: kurta"]),
         ("perfume no. 5", ["article: perfume"]),
+        ("jacket that no longer leaks", ["article: jacket", "leaks"]),
         ("I don’t want stripes", ["not stripes"]),
     ],
 )

@@ -14,7 +14,7 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from vitrina.search.analysis.spelling import key
 
-STEMS_VERSION = 6
+STEMS_VERSION = 7
 """Kept with stems: those of another version are made anew."""
 
 STEMMERS: Mapping[str, str] = MappingProxyType(

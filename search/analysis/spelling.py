@@ -174,11 +174,26 @@ SHORT: Mapping[str, str] = MappingProxyType(
         "scrwdrvr": "screwdriver", "shamp": "shampoo", "shmp": "shampoo", "shrt": "shirt", "skt": "socket",
         "spnr": "spanner", "swtch": "switch", "swtr": "sweater", "tbl": "table", "trsr": "trouser", "wmn": "woman",
         "wrnch": "wrench",
+        # paper, machines and furniture of offices
+        "ballpt": "ballpoint", "cupbd": "cupboard", "dspnsr": "dispenser", "envlp": "envelope", "fscp": "foolscap",
+        "hldr": "holder", "lbl": "label", "mkr": "marker", "notebk": "notebook", "ppr": "paper", "prntr": "printer",
+        "pncl": "pencil", "shrddr": "shredder", "stplr": "stapler",
+        # food, drink, medicines, what washes
+        "bndg": "bandage", "brst": "breast", "btr": "butter", "chse": "cheese", "clnr": "cleaner", "crm": "cream",
+        "detgt": "detergent", "drnk": "drink", "frt": "fruit", "jce": "juice", "lotn": "lotion", "mlk": "milk",
+        "oint": "ointment", "sndwch": "sandwich", "strawb": "strawberry", "strwbry": "strawberry", "tblt": "tablet",
+        "thermom": "thermometer", "toothpst": "toothpaste", "yght": "yoghurt", "yog": "yoghurt",
+        # instruments and sound
+        "gtr": "guitar", "kybd": "keyboard", "spkr": "speaker",
         # what they are like
         "adj": "adjustable", "asst": "assorted", "asstd": "assorted", "circ": "circular", "csk": "countersunk",
         "dbl": "double", "elec": "electric", "hvy": "heavy", "insul": "insulated", "lge": "large", "lrg": "large",
         "rchrg": "rechargeable", "recharg": "rechargeable", "sgl": "single", "sml": "small", "std": "standard",
         "wtrprf": "waterproof",
+        "antibac": "antibacterial", "bnls": "boneless", "compat": "compatible", "fldg": "folding", "frzn": "frozen",
+        "lckbl": "lockable", "magn": "magnetic", "mech": "mechanical", "multipk": "multipack", "rect": "rectangular",
+        "repl": "replacement", "retract": "retractable", "stainl": "stainless", "swtnd": "sweetened",
+        "trnsp": "transparent", "wshbl": "washable",
     }
 )  # fmt: skip
 """What wholesalers and tills shorten words to, by its stem, as the word; not what has other meanings, as ``nat`` and

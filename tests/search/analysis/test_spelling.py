@@ -42,6 +42,7 @@ from vitrina.search.analysis.spelling import key, split
         ("ｗｉｄｅ", "wide"),
         ("Sockets", "Skt", "SKTS"),
         ("Black jacket", "Blk Jkt"),
+        ("Paper towels", "Ppr Towels"),
     ],
 )
 def test_spellings_of_one_name(spellings: tuple[str, ...]) -> None:

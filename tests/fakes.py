@@ -16,6 +16,7 @@ from PIL import Image
 
 from vitrina.indexer.sources.base import ImageReference, Record, Rejection
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.late_interaction import EncodedText
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.store.catalog import Catalog
@@ -136,6 +137,21 @@ class FakeEncoder:
 
     def _none(self) -> Vectors:
         return np.empty((0, self._identity.dimension), np.float32)
+
+
+MEANINGS = {"sofa": "couch", "crimson": "red"}
+
+
+class PieceFake(FakeEncoder):
+    """A fake whose word pieces are words, of which it knows some that mean the same."""
+
+    def encode_pieces(self, texts: Sequence[str]) -> list[EncodedText]:
+        found = []
+        for text, vector in zip(texts, self.encode_texts(texts), strict=True):
+            words = [MEANINGS.get(word, word) for word in words_of(text)]
+            pieces = unit(np.stack([self._word(word) for word in words])) if words else np.empty((0, 8), np.float32)
+            found.append(EncodedText(vector, pieces, np.full(len(words), 1 / max(len(words), 1), np.float32)))
+        return found
 
 
 def words_of(text: str) -> list[str]:

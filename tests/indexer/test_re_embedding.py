@@ -13,7 +13,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from tests.fakes import FakeEncoder, MemorySource, make_image, make_record, open_replica
+from tests.fakes import FakeEncoder, MemorySource, PieceFake, make_image, make_record, open_replica
 from vitrina.indexer.backfill import reembed
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
@@ -62,6 +62,19 @@ def test_another_encoder_becomes_active(store: Store, indexer: Indexer) -> None:
     answer = SearchEngine.open(store, OTHER).search(Query("shirt 50", images=(make_image("red", noise=10),)))
     assert answer.hits[0].stored.item.sku == "50"
     assert answer.encoder == "other"
+
+
+def test_word_pieces_are_indexed_and_backfilled(store: Store, indexer: Indexer) -> None:
+    encoder = PieceFake("pieces")
+    reembed(store, encoder)
+    Indexer(store, encoder, indexer.preparer.fetcher).put(make_record("new", "crimson sofa"))
+    version = store.catalog.open_index_version(encoder.identity, active=True)
+    titles = {stored.id: stored.item.title for stored in store.catalog.all_items()}
+    with store.catalog.reading() as reader:
+        found = reader.pieces(version, list(titles), encoder.identity.dimension)
+    assert found.keys() == titles.keys()
+    for item_id, title in titles.items():
+        np.testing.assert_array_equal(found[item_id], encoder.encode_pieces([title])[0].stored_pieces)
 
 
 def test_the_old_encoder_is_refused_from_then_on(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:

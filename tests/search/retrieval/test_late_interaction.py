@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.fakes import FakeEncoder, make_entry, make_image, unit, words_of
+from tests.fakes import PieceFake, make_entry, make_image
 from tests.search.retrieval.test_engine import make_engine, skus
-from vitrina.search.encoders.late_interaction import EncodedText
 from vitrina.search.engine import SearchEngine
 from vitrina.search.retrieval.late_interaction import DEPTH, WEIGHT, piece_contributions
 from vitrina.search.types.item import IndexedItem
 from vitrina.search.types.query import Query, Weights
 from vitrina.search.types.trust import Part
-
-MEANINGS = {"sofa": "couch", "crimson": "red"}
-
-
-class PieceFake(FakeEncoder):
-    """A fake whose word pieces are words, of which it knows some that mean the same."""
-
-    def encode_pieces(self, texts: Sequence[str]) -> list[EncodedText]:
-        found = []
-        for text, vector in zip(texts, self.encode_texts(texts), strict=True):
-            words = [MEANINGS.get(word, word) for word in words_of(text)]
-            pieces = unit(np.stack([self._word(word) for word in words])) if words else np.empty((0, 8), np.float32)
-            found.append(EncodedText(vector, pieces, np.full(len(words), 1 / max(len(words), 1), np.float32)))
-        return found
 
 
 def with_pieces(encoder: PieceFake, entry: IndexedItem) -> IndexedItem:

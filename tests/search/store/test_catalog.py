@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,24 @@ def test_an_item_comes_back_as_it_went_in(catalog: Catalog, encoder: FakeEncoder
     changes = catalog.changes(version, 0)
     np.testing.assert_array_equal(changes.rows["image"].vectors, entry.vectors["image"])
     np.testing.assert_array_equal(changes.rows["text"].vectors, entry.vectors["text"])
+
+
+def test_word_pieces_are_kept_beside_the_vectors(catalog: Catalog, encoder: FakeEncoder, version: int) -> None:
+    pieces = np.arange(-6, 6, dtype=np.int8).reshape(3, 4)
+    entry = full_entry(encoder)
+    catalog.commit(version, [replace(entry, vectors={**entry.vectors, "pieces": pieces.reshape(1, -1)})])
+    catalog.commit(version, [full_entry(encoder, "a-2")])
+    ids = [catalog.item("a-1").id, catalog.item("a-2").id]
+    with catalog.reading() as reader:
+        found = reader.pieces(version, ids, 4)
+        assert reader.pieces(version + 1, ids, 4) == {}
+        assert reader.pieces(version, [], 4) == {}
+    assert list(found) == ids[:1]
+    np.testing.assert_array_equal(found[ids[0]], pieces)
+    assert catalog.counts() == {"items": 2, "images": 4, "vectors": 6}
+    catalog.commit(version, [full_entry(encoder)])
+    with catalog.reading() as reader:
+        assert reader.pieces(version, ids, 4) == {}
 
 
 VARIANTS = (

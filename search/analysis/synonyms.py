@@ -143,12 +143,44 @@ def english_spellings() -> tuple[str, ...]:
 NO_KINDS = frozenset({"gift", "present", "range", "collection", "brand", "series", "gear", "stuff", "topping"})
 """What may be any thing."""
 
+GENRES = frozenset(
+    {
+        "fiction",
+        "novel",
+        "mystery",
+        "crime",
+        "noir",
+        "thriller",
+        "suspense",
+        "espionage",
+        "romance",
+        "romantasy",
+        "erotica",
+    }
+    | {
+        "smut",
+        "fantasy",
+        "dystopian",
+        "horror",
+        "gothic",
+        "saga",
+        "classic",
+        "drama",
+        "comedy",
+        "tale",
+        "fable",
+        "history",
+    }
+    | {"memoir", "biography", "autobiography", "poetry", "poem", "verse", "anthology", "manga", "whodunnit"}
+)
+"""What stories are of, which their titles seldom say."""
+
 
 @cache
 def english_heads() -> frozenset[str]:
     """The keys of the words that end the names for which synonyms ship: kinds of things."""
     names = (key for key, rest in shipped_synonyms().items() if not rest.startswith("\t\t"))
-    return frozenset(key.rpartition(" ")[2] for key in names) - NO_KINDS
+    return frozenset(key.rpartition(" ")[2] for key in names) - NO_KINDS - GENRES
 
 
 LEAST_ENGLISH = 0.6

@@ -127,6 +127,8 @@ def test_the_head_of_a_query(query: str, language: str, head: str | None) -> Non
         ("grey notion", False),  # not known to be a thing
         ("sleeve", False),  # a single word that some item has
         ("sofa", True),
+        ("cold noir", False),  # what stories are of, and no title says
+        ("poetry anthology", False),
     ],
 )
 def test_what_no_title_is_called(index: LexicalIndex, name: str, is_lacked: bool) -> None:

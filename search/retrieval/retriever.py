@@ -259,7 +259,7 @@ class Retriever:
                 certain = np.isin(pool, sure)
                 fused = np.round(zero_where_nan(by_vectors.scores) + bonus, ROUND_DECIMALS)
                 by_pieces = piece_scores(reader, self._replica.version_id, parsed, pool, fused)
-                added = piece_contributions(by_pieces, query.weights.text, is_read=self._is_read)
+                added = piece_contributions(by_pieces, parsed, is_read=self._is_read)
                 fused = np.round(fused + added, ROUND_DECIMALS)
                 totals = lifted(fused, certain)
                 order = np.lexsort((pool, -totals))

@@ -12,7 +12,9 @@ import pytest
 from tests.fakes import PieceFake, make_entry, make_image
 from tests.search.retrieval.test_engine import make_engine, skus
 from vitrina.search.engine import SearchEngine
-from vitrina.search.retrieval.late_interaction import DEPTH, WEIGHT, piece_contributions
+from vitrina.search.retrieval.fusion import UNREAD
+from vitrina.search.retrieval.late_interaction import DEPTH, NAME_WEIGHT, WEIGHT, piece_contributions
+from vitrina.search.types.answer import Stopwatch
 from vitrina.search.types.item import IndexedItem
 from vitrina.search.types.query import Query, Weights
 from vitrina.search.types.trust import Part
@@ -50,7 +52,7 @@ def test_candidates_whose_pieces_are_not_read_never_pass_the_others(engine: Sear
     pieces, added = ranked.parts[Part.PIECES], ranked.contributions[Part.PIECES]
     assert (added <= 0).all()
     assert added.max() == 0
-    np.testing.assert_allclose(added, WEIGHT * (pieces - pieces.max()))
+    np.testing.assert_allclose(added, NAME_WEIGHT * (pieces - pieces.max()))
     without = ranked.totals - added
     best = np.lexsort((ranked.item_ids, -without))[:DEPTH]
     others = np.setdiff1d(np.arange(len(ranked.item_ids)), best)
@@ -78,8 +80,10 @@ def test_photos_are_not_judged_by_words(engine: SearchEngine, query: Query) -> N
     assert not engine.rank(query).contributions[Part.PIECES].any()
 
 
-def test_a_language_that_was_not_learnt_counts_less() -> None:
+def test_names_and_languages_that_were_not_learnt_count_less(engine: SearchEngine) -> None:
     scores = np.array([0.2, 0.7])
-    assert piece_contributions(scores, 1.0, is_read=True).tolist() == pytest.approx([-0.5 * WEIGHT, 0])
-    assert piece_contributions(scores, 1.0, is_read=False)[0] > -0.5 * WEIGHT
-    assert piece_contributions(np.empty(0), 1.0, is_read=True).shape == (0,)
+    for text, weight in (("a red couch", NAME_WEIGHT), ("a red couch for two", WEIGHT)):
+        parsed = engine.parser.parse(Query(text), Stopwatch())
+        assert piece_contributions(scores, parsed, is_read=True).tolist() == pytest.approx([-0.5 * weight, 0])
+        assert piece_contributions(scores, parsed, is_read=False)[0] == pytest.approx(-0.5 * UNREAD * weight)
+        assert piece_contributions(np.empty(0), parsed, is_read=True).shape == (0,)

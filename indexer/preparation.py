@@ -133,13 +133,8 @@ def embed(encoder: Encoder, batch: Sequence[PreparedItem]) -> list[IndexedItem]:
     entries = []
     for prepared in batch:
         of_images = [each.vector if isinstance(each, KeptVector) else next(image_rows) for each in prepared.pixels]
-        text = next(texts) if prepared.text else None
-        pieces = text.stored_pieces if text else None
-        vectors: ItemVectors = {
-            "image": np.stack(of_images) if of_images else images[:0],
-            "text": text.vector[None] if text else images[:0],
-            "pieces": np.empty((0, 0), np.int8) if pieces is None else pieces.reshape(1, -1),
-        }
+        of_text = next(texts).rows if prepared.text else {}
+        vectors: ItemVectors = {"image": np.stack(of_images) if of_images else images[:0], **of_text}
         entries.append(IndexedItem(prepared.item, prepared.content_hash, prepared.image_ids, vectors))
     return entries
 

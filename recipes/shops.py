@@ -24,6 +24,7 @@ from recipes.encoder.queries import LabelQueries, kept_apart, out_of_catalog
 from recipes.encoder.sources import is_measured, read_sources
 from vitrina.evaluation.samples import Example
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.late_interaction import encoded_texts
 from vitrina.search.store.images import image_id_of
 from vitrina.search.types.item import WORD, Item, embedding_text
 from vitrina.search.types.query import Query
@@ -73,7 +74,7 @@ def catalog_of(
         items,
         [image_id_of(image) for image in images],
         encoder.encode_images([decode(image) for image in images]),
-        encoder.encode_texts([embedding_text(item) for item in items]),
+        encoded_texts(encoder, [embedding_text(item) for item in items]),
         np.array(is_indexed, np.bool_),
     )
 

@@ -22,6 +22,7 @@ from recipes.shops import LABELLED, SmallShop, shops
 from vitrina.evaluation.fusion_fitting import fit_fusion, fit_measured_fusion, rerank_lift
 from vitrina.evaluation.samples import Example, FusionSample, fusion_samples
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.late_interaction import encoded_texts
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.reranking.backends import RerankerOptions, open_by_name
 from vitrina.search.reranking.backends.model_folders import EMBEDDED, EMBEDDED_FOLDER
@@ -70,7 +71,7 @@ def samples_of(encoder: Encoder, reranker: Reranker, shop: SmallShop, *, seed: i
             items = [with_hole(item, field, rng) for item in shop.items]
             untitled = [replace(item, title="") for item in items]
             for holed, said in ((items, ""), (untitled, " and titles")) if len(named) >= MIN_ASKED else ():
-                texts = encoder.encode_texts(list(map(embedding_text, holed)))
+                texts = encoded_texts(encoder, list(map(embedding_text, holed)))
                 condition = f"{shop.style} without {field}{said}"
                 yield from samples(replace(catalog, items=holed, texts=texts), named, condition)
         images.close()

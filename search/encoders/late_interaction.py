@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from vitrina.search.encoders.base import TextEncoder
 from vitrina.search.types.errors import EncoderError
+from vitrina.search.types.item import PIECES, EmbeddingKind
 from vitrina.search.types.models import Vectors
 
 HEAD_FILE = "late_interaction.safetensors"
@@ -47,6 +48,13 @@ class EncodedText:
         if self.pieces is None or not len(self.pieces):
             return None
         return np.asarray(np.rint(self.pieces * PIECES_SCALE), np.int8)
+
+    @property
+    def rows(self) -> dict[EmbeddingKind, NDArray[np.float32] | NDArray[np.int8]]:
+        """The rows that an index version keeps of the text of an item, a row a kind."""
+        rows: dict[EmbeddingKind, NDArray[np.float32] | NDArray[np.int8]] = {"text": self.vector[None]}
+        pieces = self.stored_pieces
+        return rows if pieces is None else {**rows, PIECES: pieces.reshape(1, -1)}
 
 
 @runtime_checkable

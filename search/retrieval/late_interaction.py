@@ -18,8 +18,9 @@ as good, and 50 take a millisecond more."""
 
 WEIGHT, NAME_WEIGHT = 6.0, 2.5
 """What a full cosine adds to a score, in standard deviations: for a text that describes something, and for one of so
-few words that it names a thing, which words find. Chosen by the half of the queries that guided the work, in 22 made-up
-English shops (docs/LOG.md); with 4 for both, each of their four sets gains about as much."""
+few words that it names a thing, or whose every word a field knows, which words and fields find. Chosen by the half of
+the queries that guided the work, in 22 made-up English shops (docs/LOG.md); with 4 for both each of their four sets
+gains about as much."""
 
 
 def piece_scores(
@@ -46,6 +47,6 @@ def piece_scores(
 def piece_contributions(scores: Scores, parsed: ParsedQuery, *, is_read: bool) -> Scores:
     """What piece scores add to the scores of candidates: nothing to the nearest, and less to the others. An encoder
     that has not learnt the language counts less."""
-    is_name = len(parsed.text.split()) <= MAX_NAME_WORDS
+    is_name = len(parsed.text.split()) <= MAX_NAME_WORDS or not any(each.is_free for each in parsed.of_text)
     weight = (NAME_WEIGHT if is_name else WEIGHT) * (1.0 if is_read else UNREAD) * parsed.query.weights.text
     return np.asarray(weight * (scores - scores.max(initial=-1.0)))

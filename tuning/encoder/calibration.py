@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vitrina.evaluation.calibration import fit_calibration, new_cohort
 from vitrina.evaluation.samples import CalibrationSample, Example, calibration_samples
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.late_interaction import EncodedText, encoded_texts
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.engine import SearchEngine
 from vitrina.search.images.decode import decode_image
@@ -83,13 +84,13 @@ CATALOG_KINDS = ((True, False), (False, True), (True, True))
 class CalibrationCatalog:
     """Held-out items with their embeddings; ``is_indexed``, bool (n,), says which of them the small catalogs hold.
 
-    Each has one image: ``image_ids`` name them, ``images`` (n, d) embed them. ``texts`` (n, d) embed the items' words.
+    Each has one image: ``image_ids`` name them, ``images`` (n, d) embed them. ``texts`` are the items' words, embedded.
     """
 
     items: Sequence[Item]
     image_ids: Sequence[str]
     images: Vectors
-    texts: Vectors
+    texts: Sequence[EncodedText]
     is_indexed: NDArray[np.bool_]
 
     def entries(self, *, with_images: bool, with_words: bool) -> list[IndexedItem]:
@@ -102,7 +103,7 @@ class CalibrationCatalog:
                 image_ids=(self.image_ids[at],) if with_images else (),
                 vectors={
                     "image": self.images[at : at + 1] if with_images else none,
-                    "text": self.texts[at : at + 1] if with_words else none,
+                    **(self.texts[at].rows if with_words else {}),
                 },
             )
             for at in np.flatnonzero(self.is_indexed).tolist()
@@ -146,7 +147,7 @@ def calibrate(
         items=[row.item for row in rows],
         image_ids=[row.image_ids[0] for row in rows],
         images=embed_images(encoder, store, [row.image_ids[0] for row in rows]),
-        texts=encoder.encode_texts([embedding_text(row.item) for row in rows]),
+        texts=encoded_texts(encoder, [embedding_text(row.item) for row in rows]),
         is_indexed=np.array([is_indexed(row) for row in rows], dtype=np.bool_),
     )
     examples = [*by_text(rows, table, seed), *by_photo(rows, store, facets, seed), *out_of_catalog(rows)]

@@ -197,7 +197,7 @@ def load(name: str, options: EncoderOptions) -> OnnxEncoder:
         export,
         EncoderIdentity(options.known_as or identity_name(name), fingerprint, export.dimension),
         calibration=read_calibration(folder / CARD_FILE),
-        head=PieceHead.read(folder),
+        head=PieceHead.read(folder) if export.tokens.is_masked else None,
         n_threads=n_threads,
     )
 

@@ -185,7 +185,7 @@ class OpenClipEncoder:
     def encode_pieces(self, texts: Sequence[str]) -> list[EncodedText]:
         """Embed texts, and their word pieces if the encoder has a head for them. Blocks."""
         head, short = self._head, self._short_text
-        if head is None or short is None:
+        if head is None or short is None or short.pad_id is None:
             return [EncodedText(vector) for vector in self.encode_texts(texts)]
 
         def read(tokens: torch.Tensor) -> list[EncodedText]:

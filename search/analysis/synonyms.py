@@ -145,34 +145,12 @@ NO_KINDS = frozenset({"gift", "present", "range", "collection", "brand", "series
 
 GENRES = frozenset(
     {
-        "fiction",
-        "novel",
-        "mystery",
-        "crime",
-        "noir",
-        "thriller",
-        "suspense",
-        "espionage",
-        "romance",
-        "romantasy",
-        "erotica",
+        "fiction", "novel", "mystery", "crime", "noir", "thriller", "suspense", "espionage", "romance", "romantasy",
+        "erotica", "smut", "fantasy", "dystopian", "horror", "gothic", "saga", "classic", "drama", "comedy", "tale",
+        "fable", "history", "memoir", "biography", "autobiography", "poetry", "poem", "verse", "anthology", "manga",
+        "whodunnit",
     }
-    | {
-        "smut",
-        "fantasy",
-        "dystopian",
-        "horror",
-        "gothic",
-        "saga",
-        "classic",
-        "drama",
-        "comedy",
-        "tale",
-        "fable",
-        "history",
-    }
-    | {"memoir", "biography", "autobiography", "poetry", "poem", "verse", "anthology", "manga", "whodunnit"}
-)
+)  # fmt: skip
 """What stories are of, which their titles seldom say."""
 
 

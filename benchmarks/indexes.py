@@ -26,8 +26,8 @@ import typer
 from benchmarks import growth
 from benchmarks.catalogs import RESULTS, Figure, turn, write_measured
 from benchmarks.peer_indexes import OURS, PEERS, SERVICE, Ids, PeerIndex, made, package_of
-from benchmarks.synthetic import N_MEANINGS, VARIATION, ItemMaker, spread, unit
-from vitrina.search.encoders.base import Encoder
+from benchmarks.synthetic import N_MEANINGS, VARIATION, ItemMaker, spread
+from vitrina.search.encoders.base import Encoder, unit_rows
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.models import Vectors
 
@@ -85,7 +85,7 @@ def synthetic_rows(encoder: Encoder, n: int, seed: int = 0) -> Vectors:
     centres, directions = spread(encoder, ItemMaker(seed).meanings)
     of_each = random.integers(0, N_MEANINGS, n)
     around = random.normal(size=(n, len(directions))).astype(np.float32) @ directions
-    return unit(centres[of_each] + np.float32(VARIATION["text"]) * around)
+    return unit_rows(centres[of_each] + np.float32(VARIATION["text"]) * around)
 
 
 def query_vectors(encoder: Encoder, n: int) -> Vectors:

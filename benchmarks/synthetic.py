@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from sqlalchemy import Connection, Table, text, update
 
-from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.base import BesideImages, Encoder, beside_image, unit_rows
 from vitrina.search.encoders.late_interaction import encoded_texts
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.store.database import (
@@ -26,13 +24,13 @@ from vitrina.search.store.database import (
     items,
     text_settings,
 )
-from vitrina.search.store.items import item_columns
+from vitrina.search.store.items import embedding_rows, item_columns
 from vitrina.search.store.sql import insert_rows
 from vitrina.search.store.store import Store
 from vitrina.search.store.terms import term_rows
 from vitrina.search.types.filters import facet_number, facet_value
 from vitrina.search.types.identifiers import compact, folded
-from vitrina.search.types.item import PIECES, EmbeddingKind, IndexedItem, Item, embedding_text
+from vitrina.search.types.item import IndexedItem, Item, ItemVectors, Modality, embedding_text
 from vitrina.search.types.models import Vectors
 
 COLOURS = [
@@ -154,7 +152,7 @@ DESCRIPTION_WORDS = 18
 N_MEANINGS = 3000
 """Different things that items are: each item is a variation of one of them."""
 
-VARIATION: Mapping[EmbeddingKind, float] = {"text": 0.45, "image": 0.7}
+VARIATION: Mapping[Modality, float] = {"text": 0.45, "image": 0.7}
 """How far items of one meaning lie apart, relative to how far the meanings do."""
 
 ROWS_PER_CHUNK = 20_000
@@ -223,19 +221,15 @@ def spread(encoder: Encoder, found: Sequence[Meaning]) -> tuple[Vectors, Vectors
     return centres, (lengths[:, None] * directions / np.sqrt(len(found))).astype(np.float32)
 
 
-def unit(rows: Vectors) -> Vectors:
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
-
-
 def fill(store: Store, encoder: Encoder, n_items: int, seed: int = 0) -> None:
-    """Fill a new store with ``n_items`` generated items, each with a text and an image vector, and the
-    word pieces of a text like its own. Takes about five minutes and 7 GB of disk for a million."""
+    """Fill a new store with ``n_items`` generated items, each with a text and an image vector, and the word
+    pieces of a text like its own. Takes about five minutes and 7 GB of disk for a million."""
     version_id = open_index_version(store, encoder)
     maker, vectors = ItemMaker(seed), np.random.default_rng(seed)
     centres, directions = spread(encoder, maker.meanings)
     like = ItemMaker(seed)
     encoded = encoded_texts(encoder, [embedding_text(like.make(0, meaning)) for meaning in maker.meanings])
-    of_images = encoder.encode_images([Image.linear_gradient("L").convert("RGB")])[0] != 0
+    rows_of_meanings, example = [each.rows for each in encoded], BesideImages(encoder).example
     with store.catalog.database.write() as connection:
         indexes = dropped_indexes(connection, (items, facets, identifiers, images, embeddings))
         for first in range(0, n_items, ROWS_PER_CHUNK):
@@ -246,16 +240,17 @@ def fill(store: Store, encoder: Encoder, n_items: int, seed: int = 0) -> None:
                 for number, at in zip(numbers, of_each.tolist(), strict=True)
             ]
             insert_items(connection, made)
+            rows: dict[Modality, Vectors] = {}
             for modality, variation in VARIATION.items():
                 around = vectors.normal(size=(len(numbers), len(directions))).astype(np.float32) @ directions
-                rows = centres[of_each] + variation * around
-                rows = unit(rows * of_images if modality == "image" else rows)
-                insert_vectors(
-                    connection, version_id, modality, [(each, row) for (each, _), row in zip(made, rows, strict=True)]
-                )
-            pieces = [encoded[at].stored_pieces for at in of_each.tolist()]
-            found = [(each, row) for (each, _), row in zip(made, pieces, strict=True) if row is not None]
-            insert_vectors(connection, version_id, PIECES, found)
+                rows[modality] = unit_rows(centres[of_each] + variation * around)
+            of_images = beside_image(rows["image"], example)
+            embedded: list[tuple[int, ItemVectors]] = [
+                (item_id, {**rows_of_meanings[at], "text": words[None], "image": image[None]})
+                for (item_id, _), at, words, image in zip(made, of_each.tolist(), rows["text"], of_images, strict=True)
+            ]
+            found = (row for item_id, each in embedded for row in embedding_rows(version_id, item_id, each, 1))
+            insert_rows(connection, embeddings, list(found))
         for statement in indexes:
             connection.execute(text(statement))
         connection.execute(update(clock).values(sequence=1))
@@ -305,23 +300,6 @@ def facet_rows(made: Sequence[tuple[int, Item]]) -> Iterator[dict[str, object]]:
                 "number": number,
                 "variant": None,
             }
-
-
-def insert_vectors(
-    connection: Connection,
-    version_id: int,
-    kind: EmbeddingKind,
-    made: Sequence[tuple[int, NDArray[np.float32] | NDArray[np.int8]]],
-) -> None:
-    """Insert a row of one kind for each of some items, given by their ids."""
-    insert_rows(
-        connection,
-        embeddings,
-        [
-            {"version_id": version_id, "item_id": item_id, "modality": kind, "vector": row.tobytes(), "sequence": 1}
-            for item_id, row in made
-        ],
-    )
 
 
 def make_store(folder: Path, encoder: Encoder, n_items: int) -> None:

@@ -149,7 +149,7 @@ class PieceFake(FakeEncoder):
         found = []
         for text, vector in zip(texts, self.encode_texts(texts), strict=True):
             words = [MEANINGS.get(word, word) for word in words_of(text)]
-            pieces = unit(np.stack([self._word(word) for word in words])) if words else np.empty((0, 8), np.float32)
+            pieces = unit(np.stack([self._word(word) for word in words])) if words else self._none()
             found.append(EncodedText(vector, pieces, np.full(len(words), 1 / max(len(words), 1), np.float32)))
         return found
 

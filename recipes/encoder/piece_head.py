@@ -21,7 +21,7 @@ import typer
 from torch.nn.functional import log_softmax, normalize, softplus
 
 from recipes.encoder.corpus import Say
-from recipes.encoder.text_trainer import drawn_kinds
+from recipes.encoder.text_trainer import drawn_kinds, titles_and_queries
 from recipes.shelves import Shelf, read_shelves
 from recipes.shopper_queries import Kind, read_kinds
 from vitrina.search.encoders.base import EMBEDDED_FOLDER
@@ -140,17 +140,14 @@ def shelf_scores(
     and which stand on the query's shelf. With ``rng`` some products have their titles alone."""
     texts, queries = list[str](), list[str]()
     graded: list[tuple[int, int, int]] = []
-    own: list[tuple[int, int]] = []
     for shelf in shelves:
-        first = len(texts)
-        places = {key: first + at for at, key in enumerate(shelf.products)}
+        places = {key: len(texts) + at for at, key in enumerate(shelf.products)}
         texts += [
             listing(product, title_alone=rng is not None and rng.random() < TITLE_ALONE)
             for product in shelf.products.values()
         ]
         for query, grades in shelf.queries:
             graded += [(len(queries), places[key], grade) for key, grade in grades.items()]
-            own += [(len(queries), first)]
             queries.append(query)
     grades_of = torch.zeros(len(queries), len(texts))
     for at, place, grade in graded:
@@ -160,28 +157,25 @@ def shelf_scores(
     return pieces(states.of(queries), states.of(texts)), grades_of, of_query[:, None] == shelf_of
 
 
+def listwise_loss(logits: torch.Tensor, gains: torch.Tensor) -> Any:
+    """The mean cross-entropy of queries' logits, (n, m), with the shares that gains, some of each above 0, have."""
+    return -(gains / gains.sum(dim=1, keepdim=True) * log_softmax(logits, dim=1)).sum(dim=1).mean()
+
+
 def shelf_loss(pieces: Pieces, scores: torch.Tensor, grades: torch.Tensor, own: torch.Tensor, how: HeadSchedule) -> Any:
     """Listwise cross-entropy of the answered queries, gains as nDCG has them: within their shelf and among all."""
     gains = 2**grades - 1
     answered = gains.sum(dim=1) > 0
-    wanted = gains[answered] / gains[answered].sum(dim=1, keepdim=True)
-    logits = scores[answered] * pieces.scale.exp()
-    within = -(wanted * log_softmax(logits.masked_fill(~own[answered], -1e4), dim=1)).sum(dim=1).mean()
-    among = -(wanted * log_softmax(logits, dim=1)).sum(dim=1).mean()
-    return how.within * within + how.among * among
+    logits, gains = scores[answered] * pieces.scale.exp(), gains[answered]
+    within = listwise_loss(logits.masked_fill(~own[answered], -1e4), gains)
+    return how.within * within + how.among * listwise_loss(logits, gains)
 
 
 def kind_loss(pieces: Pieces, states: States, kinds: Sequence[Kind], rng: random.Random) -> Any:
     """Listwise cross-entropy of shoppers' queries: the titles of their kind among those of the others."""
-    titles = [(at, title) for at, kind in enumerate(kinds) for title in kind.titles]
-    queries = [
-        (at, query) for at, kind in enumerate(kinds) for query in rng.sample(kind.queries, min(2, len(kind.queries)))
-    ]
+    titles, queries, answers = titles_and_queries(kinds, rng)
     scores = pieces(states.of([query for _, query in queries]), states.of([title for _, title in titles]))
-    of_query, of_title = (torch.tensor([at for at, _ in texts]) for texts in (queries, titles))
-    answers = (of_query[:, None] == of_title).float()
-    wanted = answers / answers.sum(dim=1, keepdim=True)
-    return -(wanted * log_softmax(scores * pieces.scale.exp(), dim=1)).sum(dim=1).mean()
+    return listwise_loss(scores * pieces.scale.exp(), answers.float())
 
 
 @torch.no_grad()

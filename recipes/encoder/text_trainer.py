@@ -159,13 +159,7 @@ class TextTrainer(Trainer[TextBatch]):
         seed = schedule.seed * 1_000_003 + number
         rng, draw = random.Random(seed), torch.Generator().manual_seed(seed)
         kinds = [known.kinds[at] for at in drawn_kinds(len(known.kinds), schedule.n_kinds, rng)]
-        titles = [(at, title) for at, kind in enumerate(kinds) for title in kind.titles]
-        queries = [
-            (at, query)
-            for at, kind in enumerate(kinds)
-            for query in rng.sample(kind.queries, min(2, len(kind.queries)))
-        ]
-        of_title, of_query = (torch.tensor([at for at, _ in texts]) for texts in (titles, queries))
+        titles, queries, answers = titles_and_queries(kinds, rng)
         indices = torch.multinomial(known.weights, schedule.n_images, generator=draw)
         ids = known.table.draw(indices, rng)
         rng.shuffle(ids)
@@ -176,7 +170,7 @@ class TextTrainer(Trainer[TextBatch]):
             [title for _, title in titles],
             [with_category(title, kinds[at].path, rng) for at, title in titles],
             [query for _, query in queries],
-            of_query[:, None] == of_title,
+            answers,
             [known.table.texts[place] for place in places.tolist()],
             places,
             indices,
@@ -245,6 +239,22 @@ def drawn_kinds(n: int, n_wanted: int, rng: random.Random) -> list[int]:
         width = N_SIBLINGS if rng.random() < SIBLING_SHARE else 1
         drawn |= dict.fromkeys(range(first, min(first + width, n)))
     return list(drawn)[:n_wanted]
+
+
+TextOfKind = tuple[int, str]
+"""The position of a kind, and one of its texts."""
+
+
+def titles_and_queries(
+    kinds: Sequence[Kind], rng: random.Random
+) -> tuple[list[TextOfKind], list[TextOfKind], torch.Tensor]:
+    """All titles of some kinds, two queries of each, and which titles answer which, bool (queries, titles)."""
+    titles = [(at, title) for at, kind in enumerate(kinds) for title in kind.titles]
+    queries = [
+        (at, query) for at, kind in enumerate(kinds) for query in rng.sample(kind.queries, min(2, len(kind.queries)))
+    ]
+    of_query, of_title = (torch.tensor([at for at, _ in texts]) for texts in (queries, titles))
+    return titles, queries, of_query[:, None] == of_title
 
 
 def with_category(title: str, path: Sequence[str], rng: random.Random) -> str:

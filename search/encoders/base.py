@@ -239,11 +239,15 @@ class LoadEncoder(Protocol):
         """Load an encoder by name; ``known_as``, if given, replaces the name in its identity. Raises EncoderError."""
 
 
+def unit_rows(rows: NDArray[np.floating]) -> Vectors:
+    """Rows, shape (..., d), of length 1; a row of zeros stays one."""
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12), np.float32)
+
+
 def beside_image(texts: Vectors, image: Vectors) -> Vectors:
     """Text vectors, shape (n, d), as an image, shape (d,), is compared with them: unit rows without the dimensions in
     which it is 0. The embedded encoder's texts have some of their own, which say how alike texts are."""
-    shared = texts * (image != 0)
-    return np.asarray(shared / np.maximum(np.linalg.norm(shared, axis=1, keepdims=True), 1e-12), np.float32)
+    return unit_rows(texts * (image != 0))
 
 
 class BesideImages:
@@ -254,18 +258,18 @@ class BesideImages:
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """As ``Encoder.encode_images``; shape (n, d)."""
-        return self._encoder.encode_images(images)[:, self._example != 0]
+        return self._encoder.encode_images(images)[:, self.example != 0]
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """As ``Encoder.encode_texts``; shape (n, d)."""
-        return beside_image(self._encoder.encode_texts(texts), self._example)[:, self._example != 0]
+        return beside_image(self._encoder.encode_texts(texts), self.example)[:, self.example != 0]
 
     @property
     def dimension(self) -> int:
         """How many dimensions images have."""
-        return int((self._example != 0).sum())
+        return int((self.example != 0).sum())
 
     @cached_property
-    def _example(self) -> Vectors:
+    def example(self) -> Vectors:
         """The vector of some image, shape (all dimensions,)."""
         return np.asarray(self._encoder.encode_images([Image.linear_gradient("L").convert("RGB")])[0], np.float32)

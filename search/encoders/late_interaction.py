@@ -17,7 +17,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.search.encoders.base import TextEncoder
+from vitrina.search.encoders.base import TextEncoder, unit_rows
 from vitrina.search.types.errors import EncoderError
 from vitrina.search.types.item import PIECES, EmbeddingKind
 from vitrina.search.types.models import Vectors
@@ -106,8 +106,7 @@ class PieceHead:
     def encoded(self, vectors: Vectors, states: NDArray[np.float32], lengths: Sequence[int]) -> list[EncodedText]:
         """Texts by their unit vectors, shape (n, dimension), and the transformer's states, shape (n, longest, hidden
         size), of which each text has so many, with the marks at both ends."""
-        pieces = states @ self.vectors.T
-        pieces /= np.maximum(np.linalg.norm(pieces, axis=2, keepdims=True), 1e-12)
+        pieces = unit_rows(states @ self.vectors.T)
         weights = np.logaddexp(0.0, states @ self.weights + self.bias)  # softplus
         found = []
         for vector, of_text, counts, length in zip(vectors, pieces, weights, lengths, strict=True):

@@ -24,6 +24,7 @@ from vitrina.search.encoders.base import (
     encoder_folder,
     fingerprint_of,
     identity_name,
+    unit_rows,
 )
 from vitrina.search.encoders.compute import may_use_gpu, n_available_cores
 from vitrina.search.encoders.exports import (
@@ -101,7 +102,7 @@ class OnnxEncoder:
 
         def embed(start: int) -> Vectors:
             levels = np.stack(batch[start : start + PART_SIZE])
-            return unit(self._images(self._export.preprocessing.normalised(levels))[0])
+            return unit_rows(self._images(self._export.preprocessing.normalised(levels))[0])
 
         return self._joined(self._parts(embed, len(batch)))
 
@@ -111,7 +112,7 @@ class OnnxEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed texts, truncated to the context length; shape (len(texts), dimension), unit rows. Blocks."""
-        parts, order = self._read(texts, lambda tokens, lengths: unit(self._texts(tokens)[0]))
+        parts, order = self._read(texts, lambda tokens, lengths: unit_rows(self._texts(tokens)[0]))
         return self._joined(parts)[np.argsort(order)]
 
     def encode_pieces(self, texts: Sequence[str]) -> list[EncodedText]:
@@ -122,7 +123,7 @@ class OnnxEncoder:
 
         def read(tokens: TokenIds, lengths: NDArray[np.int64]) -> list[EncodedText]:
             vectors, states = self._texts(tokens)
-            return head.encoded(unit(vectors), states, lengths.tolist())
+            return head.encoded(unit_rows(vectors), states, lengths.tolist())
 
         parts, order = self._read(texts, read)
         found = list(chain.from_iterable(parts))
@@ -153,11 +154,6 @@ class OnnxEncoder:
 
     def _joined(self, parts: Sequence[Vectors]) -> Vectors:
         return np.concatenate([np.empty((0, self._identity.dimension), dtype=np.float32), *parts])
-
-
-def unit(vectors: Vectors) -> Vectors:
-    """Rows of length 1."""
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 def uses_export(folder: Path, options: EncoderOptions) -> bool:

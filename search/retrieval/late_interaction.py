@@ -26,21 +26,20 @@ gains about as much."""
 def piece_scores(
     reader: CatalogReader, version_id: int, parsed: ParsedQuery, item_ids: NDArray[np.int64], fused: Scores
 ) -> Scores:
-    """How near the pieces of a query's words find others in the texts of candidates, by their ids and their scores
-    without it, shape (n,); -1 to 1. The worst of those that are compared stands for the rest, so that it never passes
-    them, and their mean for an item without a text. 0 for all where there is nothing to compare."""
+    """How near the pieces of a query's words find others in the texts of candidates, by their ids, ascending, and their
+    scores without it, shape (n,); -1 to 1. The worst of those that are compared stands for the rest, so that it never
+    passes them, and their mean for an item without a text. 0 for all where there is nothing to compare."""
     asked = parsed.encoded
     if parsed.kind is not QueryKind.TEXT or asked is None or asked.pieces is None:
         return np.zeros(len(item_ids))
     best = np.lexsort((item_ids, -fused))[:DEPTH]
     stored = reader.pieces(version_id, item_ids[best].tolist(), asked.pieces.shape[1])
-    has_text = np.array([item_id in stored for item_id in item_ids[best].tolist()], np.bool_)
-    if not has_text.any():
+    if not stored:
         return np.zeros(len(item_ids))
-    nearness = late_interaction(asked, [stored[item_id] for item_id in item_ids[best[has_text]].tolist()])
+    nearness = late_interaction(asked, list(stored.values()))
     scores = np.full(len(item_ids), nearness.min())
     scores[best] = nearness.mean()
-    scores[best[has_text]] = nearness
+    scores[np.searchsorted(item_ids, list(stored))] = nearness
     return scores
 
 

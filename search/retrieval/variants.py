@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.index.replica import IndexReplica
-from vitrina.search.retrieval.catalog_scores import NARROWER_VALUE_WEIGHT
+from vitrina.search.retrieval.attribute_scores import NARROWER_VALUE_WEIGHT
 from vitrina.search.retrieval.vector_scores import wanted
 from vitrina.search.types.answer import Hit
 from vitrina.search.types.calibration import QueryKind

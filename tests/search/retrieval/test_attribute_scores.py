@@ -10,16 +10,16 @@ from tests.fakes import FakeEncoder, make_entry, new_catalog
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.rank_explanation import explain_rank
-from vitrina.search.retrieval.catalog_scores import (
+from vitrina.search.retrieval.attribute_scores import (
     CALLED_WEIGHT,
     MENTIONED_WEIGHT,
     NARROWER_VALUE_WEIGHT,
     OTHER_KIND_WEIGHT,
     AttributeScores,
     attribute_scores,
-    catalog_scores,
     n_met,
 )
+from vitrina.search.retrieval.catalog_scores import catalog_scores
 from vitrina.search.types.answer import Stopwatch
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.item import AttributeValue, IndexedItem, Variant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
@@ -107,6 +108,17 @@ SENTENCE_WORDS = frozenset(
     resources.files("vitrina.search.analysis").joinpath("sentence_words.txt").read_text(encoding="utf-8").split()
 )
 """Everyday words of English, which are no errors in what shops call things: ``that`` is no hat, ``next`` no net."""
+
+KNOWN_WORDS_FILE = "known_words.txt"
+
+
+@cache
+def known_words() -> frozenset[str]:
+    """Words of shops and their shoppers, which are no errors where a catalog lacks them: ``mare`` is no mane. Made by
+    ``recipes/known_words.py``."""
+    file = resources.files("vitrina.search.analysis").joinpath(KNOWN_WORDS_FILE)
+    return frozenset(file.read_text(encoding="utf-8").split())
+
 
 INGREDIENTS = frozenset(
     {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, takewhile
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
-from vitrina.search.analysis.bound_words import BOUNDING, NEGATIONS, SENTENCE_WORDS
+from vitrina.search.analysis.bound_words import BOUNDING, NEGATIONS, SENTENCE_WORDS, known_words
 from vitrina.search.analysis.language import without_accents
 from vitrina.search.analysis.measure_spellings import Numbers, spellings, without_size_words
 from vitrina.search.analysis.measures import NUMBER_WORDS, OPENING, SPELLED_NUMBERS, TO, Measure, measured
@@ -340,8 +340,8 @@ class QueryExpander:
         return found
 
     def _may_be_wrong(self, word: str) -> bool:
-        """Whether neither an item nor the synonyms have a word, so that what counts as much is a correction."""
-        return self._is_lacked(word) and not self._thesaurus.knows(word)
+        """Whether no item, no synonym and no other shop has a word, so that what counts as much is a correction."""
+        return self._is_lacked(word) and not self._thesaurus.knows(word) and word not in known_words()
 
     def _is_lacked(self, word: str) -> bool:
         """Whether no item has a word, in any form, and it may be a typing error."""

@@ -56,7 +56,9 @@ class AttributeScores:
     ``is_rare_kind`` those in a field that few have; ``may_modify`` marks those that may be part of another thing's
     name: all but the last of the query, and the first, too, where heads come first (no ``robe de chambre`` is a robe);
     ``is_purpose`` marks a kind beside a head that has none. ``n_asked`` counts the wanted, free ones included.
-    ``priced`` has the ids of the items within the bounds of each that bounds the price, sorted. An item must not meet
+    ``priced`` has the ids of the items within the bounds of each that bounds the price, sorted, and ``accessories``
+    the values of fields of kinds that say that an item is for other things; none where words beside the thing may ask
+    for one of these: ``rain cover for pushchair``. An item must not meet
     any of the ``denied``, which the query's text denies, nor all of ``without`` together, one value a field: avoiding
     "red or blue shirts" does not avoid everything red.
     """
@@ -71,6 +73,7 @@ class AttributeScores:
     without: tuple[Requirement, ...]
     found: NDArray[np.int64]
     priced: Mapping[Requirement, NDArray[np.int64]]
+    accessories: Mapping[str, Sequence[str]]
 
     def met(self, replica: IndexReplica, item_ids: NDArray[np.int64], called: NDArray[np.bool_]) -> Scores:
         """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted). Where an item's
@@ -107,6 +110,17 @@ class AttributeScores:
         for column, each in enumerate(self.wanted):
             if each.bounds is not None or is_bound(each.words) or is_property(each.field, each.values):
                 out |= facets.having(each.field, None, item_ids) & (met[:, column] == 0)
+        return out
+
+    def for_what_is_asked(self, facets: FacetIndex, item_ids: NDArray[np.int64], met: Scores) -> NDArray[np.bool_]:
+        """Which of ``item_ids`` are accessories by their fields and none of the kind that the query's head names, by
+        how far they have ``met`` what is wanted; shape (n,)."""
+        out = np.zeros(len(item_ids), np.bool_)
+        asked = self.is_kind & ~self.may_modify & ~self.is_purpose
+        if asked.any():
+            for field, values in self.accessories.items():
+                out |= facets.having(field, set(map(facet_value, values)), item_ids)
+            out &= met[:, asked].max(axis=1) == 0
         return out
 
     def avoided(self, facets: FacetIndex, lexical: LexicalIndex, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -207,6 +221,7 @@ def attribute_scores(
         without=without,
         found=found,
         priced=priced,
+        accessories={} if any(each.is_free for each in asked) else parsed.vocabulary.accessories,
     )
 
 

@@ -40,6 +40,9 @@ of its kind, whatever else speaks for it. Set by judgement."""
 MISPRICED = 2.0
 """How far one falls whose price, or amount, is out of the bounds that were asked for; see docs/LOG.md."""
 
+ACCESSORY = 1.0
+"""How far an accessory falls where the thing itself was asked for."""
+
 LACKED = 1.0
 """How far an item rises that says that it lacks what is to be avoided: an alcohol-free mouthwash. Set by judgement."""
 
@@ -104,7 +107,8 @@ class ItemCatalogScores:
 
     ``parts`` has the lexical parts and ``Part.FIELDS``, each of shape (n,). ``share_met``, shape (n,), is the share of
     all wanted requirements that the fields meet, 0 to 1. ``avoided``, shape (n,), marks items to avoid, ``lacked``
-    those that say that they lack it, and ``mispriced`` those whose price, or amount, is out of the bounds asked for.
+    those that say that they lack it, ``mispriced`` those whose price, or amount, is out of the bounds asked for, and
+    ``accessory`` those that are for what is asked for.
     """
 
     parts: Mapping[Part, Scores]
@@ -112,14 +116,17 @@ class ItemCatalogScores:
     avoided: NDArray[np.bool_]
     lacked: NDArray[np.bool_]
     mispriced: NDArray[np.bool_]
+    accessory: NDArray[np.bool_]
 
     def credit(self, weights: Weights) -> Scores:
         """What is added to the scores of items that say that they lack what is to be avoided; shape (n,)."""
         return np.asarray(2 * weights.without * LACKED * self.lacked, np.float64)
 
     def penalty(self, weights: Weights) -> Scores:
-        """What is taken from the scores of items to avoid, and of those out of bounds, 0 or more; shape (n,)."""
-        return np.asarray(2 * weights.without * AVOIDED * self.avoided + MISPRICED * self.mispriced, np.float64)
+        """What is taken from the scores of items to avoid, of those out of bounds, and of accessories, 0 or more; shape
+        (n,)."""
+        taken = 2 * weights.without * AVOIDED * self.avoided + MISPRICED * self.mispriced + ACCESSORY * self.accessory
+        return np.asarray(taken, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +163,13 @@ class CatalogScores:
         denied = self.fields.denied
         if facets.has_variants and avoided.any() and denied and len(denied) == len(self.parsed.denied):
             avoided &= ~np.isin(item_ids, with_another_variant(facets, denied, item_ids))
-        mispriced = self.fields.mispriced(facets, item_ids, met)
         return ItemCatalogScores(
-            parts, np.asarray(met.sum(axis=1) / n_asked), avoided, words.lacked & ~avoided, mispriced
+            parts,
+            np.asarray(met.sum(axis=1) / n_asked),
+            avoided,
+            words.lacked & ~avoided,
+            self.fields.mispriced(facets, item_ids, met),
+            self.fields.for_what_is_asked(facets, item_ids, met),
         )
 
 

@@ -182,13 +182,26 @@ PROPER = frozenset(
 )
 """Words in the names of fields with proper names, which match as a whole only: Pilgrim Street is not a street."""
 
-PART = re.compile(r"\s*(?:[,;/&+|]|\band\b)\s*")
+PART = re.compile(r"\s*(?:[,;/&+|]|\band\b)\s*|\s[-\u2013\u2014]\s|:\s")
 
 PATH = re.compile(r"[>›»]")
 """Between the levels of a path."""
 
 LEVEL = re.compile(r"\s*[>›»]\s*|\s+")
 """Between the words of a value, and between the levels of a path, which some shops write without blanks."""
+
+TURNED = re.compile(r"\s*[>\u203a\u00bb,:]\s*|\s[-\u2013\u2014]\s")
+"""Between a kind and what kind of it: ``Wine - Red``, ``Rugs, Wool``, ``Boots > Ankle``."""
+
+MAX_TURNED_WORDS = 2
+"""Longer parts are no such names."""
+
+ACCESSORIES = frozenset(
+    {"accessory", "addon", "attachment", "consumable", "extra", "part", "replacement", "spare", "zubehor", "zubehör"}
+    | {"zubehorteil", "ersatzteil", "ersatzteile", "accessoire", "accesorio", "accessori", "acessorio", "ricambi"}
+    | {"repuesto", "recambio", "akcesoria", "toebehoren", "onderdeel", "onderdelen", "tillbehor", "tilbehor"}
+)
+"""Stems of last words of kinds that are for another thing and none of it: ``Car seats > Accessories``."""
 
 EMPTY_NOUNS = frozenset(
     {"accessory", "care", "colour", "essential", "food", "free", "good", "item", "kit", "other", "piece", "product"}
@@ -259,7 +272,9 @@ def common_names(value: str, words: Sequence[str], *, colour: bool) -> Iterator[
             yield from ((name, MatchType.NARROWER) for name in family_names(its_words))
         else:
             yield from ((name, MatchType.NARROWER) for name in kinds(part))
-    yield from ((key(split(level)), MatchType.NARROWER) for level in levels(value))
+    yield from ((key(split(level)), MatchType.NARROWER) for level in naming_levels(value))
+    if turned := turned_words(value):
+        yield key(turned), MatchType.SAME
 
 
 def levels(value: str) -> list[str]:
@@ -267,6 +282,32 @@ def levels(value: str) -> list[str]:
     Their last words name none: who asks for tools to carry does not mean all under ``Power tools``."""
     found = [level.strip() for level in PATH.split(fold(value)) if split(level)]
     return found if len(found) > 1 else []
+
+
+def naming_levels(value: str) -> list[str]:
+    """The levels of a path that its items are: what is under ``Car seats > Accessories`` is no car seat."""
+    found = levels(value)
+    return found[next((at for at, level in enumerate(found) if is_accessory(level)), 0) :]
+
+
+def is_accessory(level: str) -> bool:
+    """Whether a kind, or a level of a path, is of things for others: ``Spare parts``, but not ``Clothing &
+    Accessories``, which lists two."""
+    return len(parts(level)) == 1 and key(split(level)[-1:]) in ACCESSORIES
+
+
+def are_accessories(value: str) -> bool:
+    """Whether a kind says that its items are for other things, by itself or by a level of its path."""
+    return any(map(is_accessory, levels(value) or [value]))
+
+
+def turned_words(value: str) -> list[str]:
+    """The words of a kind as they are spoken, where a value has it before what kind of it is meant: ``red wine`` of
+    ``Wine - Red``; empty for any other value."""
+    found = [split(part) for part in TURNED.split(fold(value))][-2:]
+    if len(found) < 2 or not all(0 < len(words) <= MAX_TURNED_WORDS for words in found):
+        return []
+    return [*found[1], *found[0]]
 
 
 def parts(value: str) -> list[str]:

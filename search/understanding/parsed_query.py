@@ -133,7 +133,7 @@ class QueryParser:
             if composition is None and for_verdicts and query.weights.image:
                 of_images = self._read(items, images, vocabulary, words)
         with watch.stage("encode"):
-            of_words, encoded = self._text_vectors(query, text, said.denied)
+            of_words, encoded = self._text_vectors(query, with_corrections(text, corrected), said.denied)
             vectors = (*of_words, *without_taken(shown, composition))
             check_resembles(query, vectors)
         return ParsedQuery(

@@ -148,6 +148,7 @@ def test_what_a_word_is_corrected_to_is_told_where_one_word_alone_is_close(shop:
     assert index.corrections("hamock") == {"hamock": "hammock"}, "the spelling that is closest"
     assert index.corrections("curd") == {}, "a cord or a card"
     assert index.corrections("running shoe headphones 12 xbox") == {}
+    assert shop("Mane Comb").corrections("mare") == {}, "other shops have mares"
     assert shop("Batería", text=SPANISH).corrections("vateria") == {"vateria": "batería"}
 
 

@@ -475,3 +475,23 @@ def test_an_amount_out_of_bounds_falls_whatever_the_words_say(tmp_path: Path, en
     assert len(engine.search(Query("laptop at least 64 GB RAM")).hits) == 3, "none has so much"
     assert engine.search(Query("laptop not over 8 GB RAM")).hits[0].item.sku == "8"
     engine.catalog.close()
+
+
+def test_an_accessory_is_not_what_it_is_for(tmp_path: Path, encoder: FakeEncoder) -> None:
+    kinds = {
+        "booster": "Car seats > Boosters",
+        "mirror": "Car seats > Accessories",
+        "cover": "Car seat spare parts",
+        "cup": "Cups & Accessories",
+    }
+    rows = [make_entry(encoder, sku, sku, attributes={"type": kind}) for sku, kind in kinds.items()]
+    engine = opened(tmp_path, encoder, rows)
+    for text, accessories in (
+        ("car seat", [False, True, True, False]),
+        ("black mirror for car seat", [False] * 4),
+        ("cup", [False, True, True, False]),
+    ):
+        fields, met, _ = asked(engine, Query(text))
+        ids = np.sort([stored.id for stored in engine.catalog.all_items()])
+        assert fields.for_what_is_asked(engine.replica.facets, ids, np.array(met)).tolist() == accessories, text
+    engine.catalog.close()

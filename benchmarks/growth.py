@@ -1,7 +1,7 @@
 """Growth: what a search, a start, an index and memory cost at ten thousand, a hundred thousand and a million items.
 
 ``python -m benchmarks.growth --stores FOLDER`` makes synthetic stores where there are none (``synthetic.py``), measures
-each, and writes a table and a plot. A million items take ten minutes to make, once, and 6 GB of disk.
+each, and writes a table and a plot. A million items take ten minutes to make, once, and 14 GB of disk.
 """
 
 from __future__ import annotations
@@ -309,9 +309,10 @@ def run(
 HEAD = f"""# Growth
 
 `python -m benchmarks.growth --stores FOLDER`, on {os.cpu_count()} cores. The rows are generated, with nine fields each.
-The vectors, one of an image and one of a text each, are spread as the embedded encoder's own, of 256 dimensions. The
-parts are those of a search by one to four words; the rest of a search over HTTP is the service, the client and the
-network between them. Filters pass one half, a tenth, a hundredth and a thousandth of the items."""
+The vectors, one of an image and one of a text each, are spread as the embedded encoder's own, and its word
+pieces lie beside them. The parts are those of a search by one to four words; the rest of a search over HTTP is the
+service, the client and the network between them. Filters pass one half, a tenth, a hundredth and a thousandth of the
+items."""
 
 if __name__ == "__main__":
     typer.run(run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from vitrina.search.encoders.open_clip import OpenClipEncoder
 WEIGHTS_FILE = "open_clip_model.safetensors"
 
 
-def write_weights(folder: Path, model: torch.nn.Module) -> None:
-    """Write the weights: matrices as float16, the small rest (norms, biases, statistics) as float32."""
+def write_weights(folder: Path, model: torch.nn.Module, in_8_bits: AbstractSet[str] = frozenset()) -> None:
+    """Write the weights: matrices as float16, those named in ``in_8_bits`` as float8 (e4m3, whose steps are a sixteenth
+    of a number at most), the small rest (norms, biases, statistics) as float32."""
     state = {name: compact(tensor.detach().cpu()) for name, tensor in model.state_dict().items()}
+    state |= {name: state[name].to(torch.float8_e4m3fn) for name in in_8_bits}
     (folder / WEIGHTS_FILE).write_bytes(save(state, metadata={"format": "pt"}))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,9 +61,37 @@ class ExportedFolder:
         path = self.path / self.weights_file
         try:
             with safe_open(path, framework="numpy") as file:
-                return {name: file.get_tensor(name).astype(np.float32) for name in names}
+                return {
+                    name: read_float8(path, name)
+                    if file.get_slice(name).get_dtype() == FLOAT8
+                    else file.get_tensor(name).astype(np.float32)
+                    for name in names
+                }
         except (OSError, SafetensorError, TypeError) as error:
             raise self.error(f"{path} cannot be read: {error}", remedy=self.remedy) from error
+
+
+FLOAT8 = "F8_E4M3"
+"""What a safetensors file calls numbers of a sign, four bits of exponent and three of fraction, which NumPy lacks."""
+
+
+def read_float8(path: Path, name: str) -> NDArray[np.float32]:
+    """A tensor of ``FLOAT8`` in a safetensors file. Raises OSError, KeyError and ValueError."""
+    with path.open("rb") as file:
+        n_header = int.from_bytes(file.read(8), "little")
+        entry = json.loads(file.read(n_header))[name]
+        start, end = entry["data_offsets"]
+        codes = np.fromfile(file, np.uint8, end - start, offset=start)
+    return _float8_values()[codes].reshape(entry["shape"])
+
+
+def _float8_values() -> NDArray[np.float32]:
+    """What each of the 256 codes stands for, float32; numbers below 2 ** -6 have no leading one, two codes are NaN."""
+    codes = np.arange(256)
+    exponent, fraction = codes >> 3 & 15, (codes & 7) / 8
+    values = np.ldexp(np.where(exponent > 0, 1 + fraction, fraction), np.maximum(exponent, 1) - 7)
+    values[[0x7F, 0xFF]] = np.nan
+    return np.asarray(np.where(codes < 128, values, -values), np.float32)
 
 
 class GraphSession:

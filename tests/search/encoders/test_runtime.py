@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from vitrina.search.encoders import compute
 from vitrina.search.encoders.base import Runtime
 from vitrina.search.encoders.compute import may_use_gpu
 from vitrina.search.encoders.onnx import OnnxEncoder
-from vitrina.search.encoders.open_clip import OpenClipEncoder
+from vitrina.search.encoders.open_clip import OpenClipEncoder, load_model
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.errors import EncoderError, MissingDependencyError
-from vitrina.tuning.export.encoder import export_int8
+from vitrina.tuning.export.encoder import export_encoder, export_int8
+from vitrina.tuning.model_folder import write_weights
 
 
 @pytest.fixture
@@ -100,3 +102,14 @@ def test_eight_bits_make_another_encoder(exported_folder: Path, tmp_path: Path) 
     with pytest.raises(EncoderError, match="8-bit"):
         load_encoder(f"local-dir:{tmp_path / 'int8'}", device="cpu", runtime=Runtime.TORCH)
     assert isinstance(load_encoder(f"local-dir:{tmp_path / 'int8'}", device="cpu", runtime=Runtime.ONNX), OnnxEncoder)
+
+
+def test_weights_in_8_bits_are_read_as_pytorch_reads_them(exported_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported_folder, tmp_path / "eight")
+    model, _, _ = load_model(f"local-dir:{folder}", torch.device("cpu"))
+    write_weights(folder, model, in_8_bits={"text.token_embedding.weight"})
+    export_encoder(folder)
+    with_torch = load_encoder(f"local-dir:{folder}", device="cpu", runtime=Runtime.TORCH)
+    without = load_encoder(f"local-dir:{folder}", device="cpu", runtime=Runtime.ONNX)
+    texts = ["red shirt", "blue shoes for men"]
+    np.testing.assert_allclose(without.encode_texts(texts), with_torch.encode_texts(texts), atol=1e-4)

@@ -42,7 +42,6 @@ serve: $(BASE)
 # Parquet files that recipes/README.md names.
 encoder: $(INSTALLED)
 	$(BIN)/python -m recipes.encoder --data $(DATA) --out search/encoders/embedded
-	$(BIN)/python -m recipes.encoder.piece_head
 	$(BIN)/python -m recipes.retrieval --data $(DATA)
 	$(BIN)/python -m recipes.calibration --data $(DATA)
 

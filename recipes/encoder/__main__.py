@@ -13,6 +13,7 @@ from recipes.encoder.recipe import Recipe, make_encoder
 from recipes.encoder.sources import read_sources
 from recipes.encoder.text_stage import TextStage, train_text
 from recipes.encoder.texts import lexicon
+from recipes.shelves import read_shelves
 from recipes.shopper_queries import read_kinds
 
 
@@ -36,7 +37,8 @@ def main(
     if images is None:
         images = work / "towers"
         make_encoder(rows, pairs, images, work, recipe, say=typer.echo)
-    train_text(rows, pairs, read_kinds(), images, out, work, recipe, TextStage(bfloat16=bfloat16), say=typer.echo)
+    stage = TextStage(bfloat16=bfloat16)
+    train_text(rows, pairs, read_kinds(), read_shelves(), images, out, work, recipe, stage, say=typer.echo)
 
 
 if __name__ == "__main__":

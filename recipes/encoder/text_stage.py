@@ -3,8 +3,9 @@
 A vector that serves images alone loses a part of what MiniLM knows of words: of 2,200 queries to made-up shops its own
 vectors put a right product first for .72, those of the stages before for .67. So texts get dimensions of their own, in
 which every image is 0: the first ones are compared with images and stay where they were, and all of them with other
-texts. The whole text tower is trained, on queries that shoppers could have typed for two products of each kind of thing
-(``shopper_queries.txt``, written for this).
+texts; and a head makes a short vector of each word piece (``search/encoders/late_interaction.py``). The whole text
+tower is trained, on queries that shoppers could have typed for two products of each kind of thing
+(``shopper_queries.txt``) and for products that lie near each other (``shelves.txt``), both written for this.
 """
 
 from __future__ import annotations
@@ -20,17 +21,20 @@ import torch
 from torch.nn.functional import gelu, normalize
 
 from recipes.encoder.corpus import LabelledRows, Say
+from recipes.encoder.pieces import held_apart, texts_of_shelves
 from recipes.encoder.pretrained import all_tokens, imagenet_names, principal_directions, pruned_tokens
 from recipes.encoder.recipe import Recipe, with_minilm, write_measured
 from recipes.encoder.sources import album_of, is_learnt, sampling_weights
 from recipes.encoder.text_trainer import SHARE, KnownVectors, TextKnowledge, TextSchedule, TextTrainer
 from recipes.encoder.texts import Embed, Pair, TextTable, pooled_texts, save_array, stored_vectors
 from recipes.encoder.trainer import tower_features
+from recipes.shelves import Shelf
 from recipes.shopper_queries import Kind
 from vitrina.search.encoders.exports import FastTokenizer
 from vitrina.search.encoders.open_clip import load_model
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.models import LOCAL_PREFIX
+from vitrina.tuning.export.encoder import export_encoder
 from vitrina.tuning.loop import TrainingProgress
 from vitrina.tuning.model_folder import write_weights
 
@@ -44,12 +48,11 @@ WORD_PIECES = "text.transformer.embeddings.word_embeddings.weight"
 @dataclass(frozen=True, slots=True)
 class TextStage:
     """All that the stage depends on beside its texts. ``n_own`` are the dimensions of texts alone, beside those of
-    images and texts, which are as many as before. Of the ``n_tokens`` word pieces that are trained, the ``n_kept`` that
-    texts use most are shipped, so that the folder stays below ``MAX_ENCODER_BYTES``."""
+    images and texts, which are as many as before. ``n_tokens`` word pieces are kept, as many as leave the folder below
+    ``MAX_ENCODER_BYTES`` where they are stored in 8 bits."""
 
     n_own: int = 128
-    n_tokens: int = 20_000
-    n_kept: int = 9_100
+    n_tokens: int = 17_700
     schedule: TextSchedule = field(default_factory=TextSchedule)
     bfloat16: bool = False
 
@@ -58,6 +61,7 @@ def train_text(
     rows: Sequence[LabelledRows],
     pairs: Sequence[Pair],
     kinds: Sequence[Kind],
+    shelves: Sequence[Shelf],
     start: Path,
     out: Path,
     work: Path,
@@ -67,7 +71,7 @@ def train_text(
     say: Say,
 ) -> None:
     """From the encoder in the folder ``start``, whose image tower stays, to the folder ``out``; blocks for hours, with
-    bfloat16 for half an hour. Arguments otherwise as of ``make_encoder``; the same call goes on where one stopped."""
+    bfloat16 for an hour. Arguments otherwise as of ``make_encoder``; the same call goes on where one stopped."""
     flags = [flag for part in rows for flag in is_learnt(part)]
     table = TextTable([product for part in rows for product in part.products], flags)
     names = imagenet_names()
@@ -75,8 +79,9 @@ def train_text(
     titles = [title for kind in kinds for title in kind.titles]
     queries = [query for kind in kinds for query in kind.queries]
     lexicon = list(chain.from_iterable(pairs))
+    learnt, held_out = held_apart(shelves)
     folder = work / "words"
-    every = [*captions, *titles, *queries, *lexicon]
+    every = [*captions, *titles, *queries, *lexicon, *texts_of_shelves(shelves)]
     tokens = pruned_tokens(every, stage.n_tokens)
     wide = replace(recipe, dimension=recipe.dimension + stage.n_own)
     model = with_minilm(folder, tokens, wide)
@@ -89,6 +94,7 @@ def train_text(
         FastTokenizer(folder, recipe.context_length, pad_id=0),
         TextKnowledge(
             kinds,
+            learnt,
             table,
             pairs,
             names,
@@ -103,14 +109,21 @@ def train_text(
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.is_file():
         trainer.restore(checkpoint)
-    say(f"words: {len(kinds)} kinds with {len(queries)} queries, {table.n_texts} captions of {sum(flags)} images")
+    say(f"words: {len(kinds)} kinds, {len(shelves)} shelves, {table.n_texts} captions of {sum(flags)} images")
     while trainer.n_epochs_done < stage.schedule.n_epochs:
         trainer.run_epoch(_reporter(say, stage.schedule))
         trainer.save(checkpoint)
-    trained = set(tokens)
-    kept = [token for token in pruned_tokens(every, stage.n_kept) if token in trained]
-    write_weights(out, with_tokens(trainer.averaged_model, tokens, with_minilm(out, kept, wide), kept))
+    say(f"words: first right on {len(held_out)} shelves held out {trainer.share_right(held_out):.3f}")
+    write_trained(trainer, with_minilm(out, tokens, wide), out)
     write_measured(out, rows, recipe, say, asdict(stage))
+    export_encoder(out)
+
+
+def write_trained(trainer: TextTrainer, finished: Any, out: Path) -> None:
+    """Write what was learnt, as the weights of the model ``finished`` that the folder describes, and the head."""
+    finished.load_state_dict(trainer.encoder.state_dict())
+    write_weights(out, finished, in_8_bits={WORD_PIECES})
+    trainer.pieces.head().write(out)
 
 
 def known(texts: Sequence[str], embed: Embed, folder: Path, say: Say) -> KnownVectors:
@@ -157,15 +170,6 @@ def grow(model: Any, old: Any, pooled: torch.Tensor) -> None:
     fitted = torch.linalg.lstsq(hidden, wanted).solution
     length = (hidden @ last.weight[:n_shown].T).norm() / (hidden @ fitted).norm()
     last.weight[n_shown:] = fitted.T * length * ((1 - SHARE) / SHARE) ** 0.5
-
-
-def with_tokens(model: Any, tokens: Sequence[str], fewer: Any, kept: Sequence[str]) -> Any:
-    """Give the model ``fewer``, which has the word pieces ``kept`` of ``tokens``, what ``model`` has learnt."""
-    places = {token: at for at, token in enumerate(tokens)}
-    state = dict(model.state_dict())
-    state[WORD_PIECES] = state[WORD_PIECES][[places[token] for token in kept]]
-    fewer.load_state_dict(state)
-    return fewer
 
 
 def padded(weight: torch.Tensor, shape: torch.Size) -> torch.Tensor:

@@ -1,18 +1,30 @@
-"""The trainer of the text tower alone: shoppers' queries and the titles that answer them, beside stored images."""
+"""The trainer of the text tower alone: shoppers' queries and what answers them, beside stored images."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 import torch
 from torch.nn.functional import normalize
 
-from recipes.encoder.texts import TextTable, pooled
+from recipes.encoder.pieces import (
+    Pieces,
+    PieceVectors,
+    ShelfTexts,
+    first_right,
+    listwise_loss,
+    piece_scores,
+    shelf_loss,
+    shelf_texts,
+    together,
+)
+from recipes.encoder.texts import TextTable, pooled_and_states
 from recipes.encoder.trainer import distillation_loss
+from recipes.shelves import Shelf
 from recipes.shopper_queries import Kind
 from vitrina.search.encoders.exports import FastTokenizer
 from vitrina.tuning.encoder.trainer import MAX_SCALE, contrastive_loss
@@ -23,10 +35,11 @@ from vitrina.tuning.loop import BETAS, Trainer, warmup_cosine
 class TextSchedule:
     """How much is learnt and how fast. The rates rise over ``warmup`` of the steps and fall to zero along a cosine."""
 
-    n_epochs: int = 7
+    n_epochs: int = 16
     steps_an_epoch: int = 100
-    n_kinds: int = 128
-    n_images: int = 96
+    n_kinds: int = 48
+    n_shelves: int = 8
+    n_images: int = 48
     tower_rate: float = 5e-5
     head_rate: float = 3e-4
     weight_decay: float = 0.01
@@ -38,13 +51,18 @@ class TextSchedule:
 class TextLossWeights:
     """The weight of each loss in the sum.
 
-    ``queries``: queries and the titles that answer them, in all dimensions; ``beside_images``: the same in those that
-    images have, against the titles' vectors before. ``anchors``: where captions, names of ImageNet's classes and titles
-    were before, in those dimensions. ``images``: images and captions. ``share``: how long a vector is there.
-    ``distillation``: MiniLM's own similarities. ``text_pairs``: texts that mean the same.
+    ``queries``: queries and the titles that answer them, in all dimensions; ``shelves``: queries and the products of
+    their shelf; ``pieces`` and ``kind_pieces``: shelves and titles once more, word piece by word piece.
+    ``beside_images``: queries and titles in the dimensions that images have, against the titles' vectors before.
+    ``anchors``: where captions, names of ImageNet's classes and titles were before, in those dimensions.
+    ``images``: images and captions. ``share``: how long a vector is there. ``distillation``: MiniLM's own similarities.
+    ``text_pairs``: texts that mean the same.
     """
 
     queries: float = 1.0
+    shelves: float = 0.5
+    pieces: float = 1.0
+    kind_pieces: float = 0.3
     beside_images: float = 0.3
     anchors: float = 8.0
     images: float = 0.3
@@ -64,7 +82,9 @@ TEXT_SCALE = 20.0
 SIBLING_SHARE, N_SIBLINGS = 0.6, 4
 """How often neighbours in the taxonomy come into a batch together, which are harder to tell apart, and how many."""
 
-N_CAPTIONS, N_OTHER_CAPTIONS, N_NAMES, N_PAIRS = 200, 56, 100, 64
+N_CAPTIONS, N_OTHER_CAPTIONS, N_NAMES, N_PAIRS = 100, 28, 50, 32
+
+PIECE_WIDTH = 64
 PART = 128
 """Texts of like length that go through the tower together."""
 
@@ -88,6 +108,7 @@ class TextKnowledge:
     of the table, (n images, d), and how often each is drawn."""
 
     kinds: Sequence[Kind]
+    shelves: Sequence[Shelf]
     table: TextTable
     pairs: Sequence[tuple[str, str]]
     names: Sequence[Sequence[str]]
@@ -101,7 +122,8 @@ class TextKnowledge:
 class TextBatch:
     """One step's texts: ``titles`` and ``queries`` of kinds, ``answers`` bool (queries, titles); ``captions`` with
     their places in the table, and the images beside them; ``names``; ``pairs``, first all left sides, then all right
-    ones. ``described`` are the titles as items have them, with words of their categories."""
+    ones. ``described`` are the titles as items have them, with words of their categories; ``shelves`` the texts of
+    some shelves."""
 
     titles: Sequence[str]
     described: Sequence[str]
@@ -112,11 +134,12 @@ class TextBatch:
     images: torch.Tensor
     names: Sequence[str]
     pairs: Sequence[str]
+    shelves: ShelfTexts
 
 
 class TextTrainer(Trainer[TextBatch]):
-    """Trains the text tower of an open_clip model whose head gives texts dimensions of their own (``text_stage.grow``).
-    ``tokenize`` is that of its folder; ``bfloat16`` multiplies in it."""
+    """Trains the text tower of an open_clip model whose head gives texts dimensions of their own (``text_stage.grow``),
+    and beside it a head for word pieces. ``tokenize`` is that of its folder; ``bfloat16`` multiplies in it."""
 
     def __init__(
         self,
@@ -131,24 +154,53 @@ class TextTrainer(Trainer[TextBatch]):
         model.text.requires_grad_(True)
         model.text.transformer.embeddings.position_embeddings.requires_grad_(False)
         model.logit_scale.requires_grad_(True)
+        model.text.transformer.set_attn_implementation(
+            "eager"
+        )  # a third less time a step than torch's own, of short texts
+        pieces = Pieces(model.text.config.hidden_size, PIECE_WIDTH)
         tower = [each for each in model.text.transformer.parameters() if each.requires_grad]
-        head = [*model.text.proj.parameters(), model.logit_scale]
+        head = [*model.text.proj.parameters(), model.logit_scale, *pieces.parameters()]
         groups = [{"params": tower, "rate": schedule.tower_rate}, {"params": head, "rate": schedule.head_rate}]
         optimizer = torch.optim.AdamW(groups, betas=BETAS, weight_decay=schedule.weight_decay)
-        super().__init__(model.eval(), optimizer, prefetch=True)
+        super().__init__(torch.nn.ModuleDict({"encoder": model.eval(), "pieces": pieces}), optimizer, prefetch=True)
         self._tokenize, self._knowledge, self.schedule, self._bfloat16 = tokenize, knowledge, schedule, bfloat16
 
-    def embed(self, texts: Sequence[str]) -> torch.Tensor:
-        """Unit vectors, (n, d)."""
-        text = self._model.text
+    @property
+    def encoder(self) -> Any:
+        """The model as it is, without the head for word pieces."""
+        return self._model["encoder"]
+
+    @property
+    def pieces(self) -> Pieces:
+        """The head for word pieces as it is."""
+        pieces: Pieces = self._model["pieces"]
+        return pieces
+
+    @torch.no_grad()
+    def share_right(self, shelves: Sequence[Shelf]) -> float:
+        """Of the answered queries of shelves, the share whose best product on their shelf, by its word pieces, answers
+        them well."""
+        found: list[bool] = []
+        for texts in (shelf_texts([shelf]) for shelf in shelves):
+            (_, products), (_, queries) = self.embed(texts.products), self.embed(texts.queries)
+            found += first_right(piece_scores(queries, products), texts)
+        return sum(found) / max(len(found), 1)
+
+    def embed(self, texts: Sequence[str]) -> tuple[torch.Tensor, PieceVectors]:
+        """Unit vectors of texts, (n, d), and their pieces."""
+        text = self.encoder.text
         tokens = torch.from_numpy(self._tokenize(texts))
-        order = (tokens != 0).sum(dim=1).argsort()
-        parts = []
+        lengths = (tokens != 0).sum(dim=1)
+        order = lengths.argsort()
+        vectors, pieces = [], []
         for part in torch.split(order, PART):
             with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
-                vectors = pooled(text, tokens[part])
-            parts.append(normalize(text.proj(vectors.float()), dim=1))
-        return torch.cat(parts)[order.argsort()]
+                of_text, states = pooled_and_states(text, tokens[part])
+            vectors.append(normalize(text.proj(of_text.float()), dim=1))
+            at = torch.arange(states.shape[1])
+            pieces.append(self.pieces(states.float(), (at > 0) & (at < lengths[part][:, None] - 1)))
+        places = order.argsort()
+        return torch.cat(vectors)[places], together(pieces, places)
 
     def _batches(self) -> tuple[int, Iterator[TextBatch]]:
         n_steps = self.schedule.steps_an_epoch
@@ -176,14 +228,37 @@ class TextTrainer(Trainer[TextBatch]):
             indices,
             [rng.choice(names) for names in rng.sample(known.names, min(N_NAMES, len(known.names)))],
             [*(one for one, _ in pairs), *(other for _, other in pairs)],
+            shelf_texts(rng.sample(known.shelves, min(schedule.n_shelves, len(known.shelves))), rng),
         )
 
     def _backward(self, batch: TextBatch) -> float:
-        parts = (batch.described, batch.queries, batch.captions, batch.names, batch.pairs)
-        vectors = self.embed(list(chain.from_iterable(parts)))
-        loss: Any = self._loss(batch, *torch.split(vectors, list(map(len, parts))))
+        shelves = batch.shelves
+        matched = (batch.described, batch.queries, shelves.products, shelves.queries)
+        vectors, pieces = self.embed(list(chain.from_iterable(matched)))
+        titles, queries, products, asked = torch.split(vectors, list(map(len, matched)))
+        others = (batch.captions, batch.names, batch.pairs)
+        captions, names, pairs = torch.split(self.embed(list(chain.from_iterable(others)))[0], list(map(len, others)))
+        loss: Any = self._loss(batch, titles, queries, captions, names, pairs)
+        loss = loss + LOSSES.shelves * shelf_loss(TEXT_SCALE * asked @ products.T, shelves)
+        loss = loss + LOSSES.share * share_loss(torch.cat([products, asked]), self._n_shown)
+        loss = loss + self._piece_loss(batch, pieces)
         loss.backward()
         return float(loss.detach())
+
+    def _piece_loss(self, batch: TextBatch, pieces: PieceVectors) -> Any:
+        """Of the pieces of titles, queries, and the shelves' products and queries, one after the other."""
+        shelves = batch.shelves
+        ends = list(accumulate(map(len, (batch.titles, batch.queries, shelves.products, shelves.queries))))
+        titles, queries, products, asked = (
+            pieces.part(slice(start, end)) for start, end in zip([0, *ends], ends, strict=False)
+        )
+        scale = self.pieces.scale.exp()
+        loss = LOSSES.pieces * shelf_loss(scale * piece_scores(asked, products), shelves)
+        return loss + LOSSES.kind_pieces * listwise_loss(scale * piece_scores(queries, titles), batch.answers.float())
+
+    @property
+    def _n_shown(self) -> int:
+        return self._knowledge.images.shape[1]
 
     def _loss(
         self,
@@ -194,11 +269,11 @@ class TextTrainer(Trainer[TextBatch]):
         names: torch.Tensor,
         pairs: torch.Tensor,
     ) -> torch.Tensor:
-        known, width = self._knowledge, self._knowledge.images.shape[1]
+        known = self._knowledge
         scale = torch.tensor(TEXT_SCALE)
 
         def shown(texts: torch.Tensor) -> torch.Tensor:
-            return normalize(texts[:, :width], dim=1)
+            return normalize(texts[:, : self._n_shown], dim=1)
 
         before, called = known.before.of(batch.titles), known.before.of([*batch.captions, *batch.names])
         loss = LOSSES.queries * contrastive_loss(queries, titles, batch.answers, scale)
@@ -206,12 +281,11 @@ class TextTrainer(Trainer[TextBatch]):
         moved = distance(shown(torch.cat([captions, names])), called) + TITLE_ANCHOR * distance(shown(titles), before)
         loss = loss + LOSSES.anchors * moved
         matches = known.table.matches(batch.images, batch.places)
-        image_scale = self._model.logit_scale.exp().clamp(max=MAX_SCALE)
+        image_scale = self.encoder.logit_scale.exp().clamp(max=MAX_SCALE)
         loss = loss + LOSSES.images * contrastive_loss(
             known.images[batch.images], shown(captions), matches, image_scale
         )
-        every = torch.cat([titles, queries, captions, names, pairs])
-        loss = loss + LOSSES.share * ((every[:, :width].pow(2).sum(dim=1) - SHARE) ** 2).mean()
+        loss = loss + LOSSES.share * share_loss(torch.cat([titles, queries, captions, names, pairs]), self._n_shown)
         one, other = pairs.chunk(2)
         same = torch.eye(len(one), dtype=torch.bool)
         loss = loss + LOSSES.text_pairs * contrastive_loss(one, other, same, scale)
@@ -228,6 +302,11 @@ class TextTrainer(Trainer[TextBatch]):
 def distance(ours: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     """One minus the mean cosine of unit rows, (n, d) both."""
     return 1 - (ours * others).sum(dim=1).mean()
+
+
+def share_loss(vectors: torch.Tensor, n_shown: int) -> torch.Tensor:
+    """How far the squared lengths of unit rows in the dimensions that images have are from ``SHARE``."""
+    return ((vectors[:, :n_shown].pow(2).sum(dim=1) - SHARE) ** 2).mean()
 
 
 def drawn_kinds(n: int, n_wanted: int, rng: random.Random) -> list[int]:

@@ -179,10 +179,15 @@ def pooled_texts(text: Any, folder: Path, context_length: int) -> Callable[[list
 def pooled(text: Any, tokens: torch.Tensor) -> torch.Tensor:
     """What the text transformer of an open_clip text tower makes of token ids, (n, context length), padded with 0,
     before its head; (n, width)."""
+    return pooled_and_states(text, tokens)[0]
+
+
+def pooled_and_states(text: Any, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same, and the states of their tokens, (n, the longest's length, width)."""
     ids = tokens[:, : int((tokens != 0).sum(dim=1).max())]
     mask = (ids != 0).long()
-    found: torch.Tensor = text.pooler(text.transformer(input_ids=ids, attention_mask=mask), mask)
-    return found
+    output = text.transformer(input_ids=ids, attention_mask=mask)
+    return text.pooler(output, mask), output.last_hidden_state
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:

@@ -16,7 +16,7 @@ from vitrina.search.retrieval.catalog_scores import catalog_scores
 from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, NO_ITEMS, Flags, assured, certain_items, lifted
 from vitrina.search.retrieval.features import are_unsaid, calibration_features, page_signals, unnamed
 from vitrina.search.retrieval.fusion import PartWeights, Scores
-from vitrina.search.retrieval.late_interaction import piece_contributions, piece_scores
+from vitrina.search.retrieval.late_interaction import meaning_weight, piece_contributions, piece_scores
 from vitrina.search.retrieval.twins import Collapsed, collapsed
 from vitrina.search.retrieval.variants import VariantFit, variant_page
 from vitrina.search.retrieval.vector_scores import (
@@ -249,8 +249,9 @@ class Retriever:
                 gathered = distinct(np.concatenate([nearest, in_catalog.item_ids, sure]))
                 pool = joined(gathered[~np.isin(gathered, parsed.excluded)], include)
             with watch.stage("rank"):
-                by_vectors = scorer.rank(pool)
                 by_catalog = in_catalog.about(pool)
+                meaning = meaning_weight(parsed, by_catalog.parts[Part.ALL_WORDS])
+                by_vectors = scorer.rank(pool).times(meaning)
                 has_images = ~np.isnan(by_vectors.by_modality["image"])
                 weighted = weights.contributions(by_catalog.parts, has_images)
                 said = {part: query.weights.text * scores for part, scores in weighted.items()}
@@ -259,7 +260,7 @@ class Retriever:
                 certain = np.isin(pool, sure)
                 fused = np.round(zero_where_nan(by_vectors.scores) + bonus, ROUND_DECIMALS)
                 by_pieces = piece_scores(reader, self._replica.version_id, parsed, pool, fused)
-                added = piece_contributions(by_pieces, parsed, is_read=self._is_read)
+                added = meaning * piece_contributions(by_pieces, parsed, is_read=self._is_read)
                 fused = np.round(fused + added, ROUND_DECIMALS)
                 totals = lifted(fused, certain)
                 order = np.lexsort((pool, -totals))

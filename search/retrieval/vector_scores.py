@@ -9,7 +9,7 @@ linear function of the row, a whole query becomes one vector and one offset per 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +103,11 @@ class VectorScores:
     contributions: Mapping[Modality, Scores]
     by_modality: Mapping[Modality, Scores]
     cosines: Mapping[tuple[Modality, Modality], Scores]
+
+    def times(self, weight: float) -> VectorScores:
+        """The same, where they count more or less."""
+        contributions = {modality: weight * scores for modality, scores in self.contributions.items()}
+        return replace(self, scores=weight * self.scores, contributions=contributions)
 
 
 class VectorScorer:

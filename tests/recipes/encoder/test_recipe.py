@@ -24,7 +24,10 @@ from recipes.encoder.text_stage import TextStage, train_text
 from recipes.encoder.text_trainer import TextSchedule
 from recipes.encoder.texts import pooled_texts
 from recipes.encoder.trainer import TowerSchedule
+from recipes.shelves import Shelf
 from recipes.shopper_queries import Kind, read_kinds
+from vitrina.search.encoders.base import Runtime
+from vitrina.search.encoders.late_interaction import encoded_texts, late_interaction
 from vitrina.search.encoders.open_clip import load_model
 from vitrina.search.encoders.registry import load_encoder
 
@@ -199,13 +202,23 @@ KINDS = [
 ]
 
 
+SHELVES = [
+    Shelf(
+        f"shelf {n}",
+        {"a": ("red mug",), "b": ("bag", "carries it")},
+        (("cup", {"a": 3}), ("sack", {"b": 2}), ("shirt", {})),
+    )
+    for n in range(3)
+]
+
+
 def test_the_last_stage_keeps_images_and_gives_texts_dimensions_of_their_own(tmp_path: Path) -> None:
     start, out, work = tmp_path / "start", tmp_path / "out", tmp_path / "work"
     make_encoder([rows()], PAIRS, start, work, replace(RECIPE, stages=()), say=lambda _: None)
-    stage = TextStage(n_own=8, n_tokens=120, n_kept=110, schedule=TextSchedule(2, 2, n_kinds=2, n_images=8))
+    stage = TextStage(n_own=8, n_tokens=120, schedule=TextSchedule(2, 2, n_kinds=2, n_images=8))
     said: list[str] = []
-    train_text([rows()], PAIRS, KINDS, start, out, work, RECIPE, stage, say=said.append)
-    before, after = (load_encoder(f"local-dir:{folder}") for folder in (start, out))
+    train_text([rows()], PAIRS, KINDS, SHELVES, start, out, work, RECIPE, stage, say=said.append)
+    before, after = (load_encoder(f"local-dir:{folder}", runtime=Runtime.TORCH) for folder in (start, out))
     image = [Image.new("RGB", (40, 30), "red")]
     images = after.encode_images(image)
     np.testing.assert_allclose(images[:, :16], before.encode_images(image), atol=2e-3)
@@ -213,8 +226,13 @@ def test_the_last_stage_keeps_images_and_gives_texts_dimensions_of_their_own(tmp
     assert not images[:, 16:].any()
     assert after.encode_texts(["red mug"])[:, 16:].any()
     assert not np.allclose(after.encode_texts(["red mug"])[:, :16], before.encode_texts(["red mug"]), atol=1e-3)
+    assert any("1 shelves held out" in line for line in said)
+    exported = load_encoder(f"local-dir:{out}", runtime=Runtime.ONNX)
+    asked, *texts = encoded_texts(exported, ["cup", "red mug", "bag. carries it"])
+    stored = [each for text in texts if (each := text.stored_pieces) is not None]
+    assert late_interaction(asked, stored).shape == (2,)
     said.clear()
-    train_text([rows()], PAIRS, KINDS, start, out, work, RECIPE, stage, say=said.append)  # all of it is there
+    train_text([rows()], PAIRS, KINDS, SHELVES, start, out, work, RECIPE, stage, say=said.append)  # all of it is there
     assert not any("step" in line for line in said)
 
 

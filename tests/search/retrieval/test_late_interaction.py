@@ -13,7 +13,14 @@ from tests.fakes import PieceFake, make_entry, make_image
 from tests.search.retrieval.test_engine import make_engine, skus
 from vitrina.search.engine import SearchEngine
 from vitrina.search.retrieval.fusion import UNREAD
-from vitrina.search.retrieval.late_interaction import DEPTH, NAME_WEIGHT, WEIGHT, piece_contributions
+from vitrina.search.retrieval.late_interaction import (
+    DEPTH,
+    HELD_WEIGHT,
+    N_HELD,
+    NAME_WEIGHT,
+    WEIGHT,
+    piece_contributions,
+)
 from vitrina.search.types.answer import Stopwatch
 from vitrina.search.types.item import IndexedItem
 from vitrina.search.types.query import Query, Weights
@@ -52,7 +59,7 @@ def test_candidates_whose_pieces_are_not_read_never_pass_the_others(engine: Sear
     pieces, added = ranked.parts[Part.PIECES], ranked.contributions[Part.PIECES]
     assert (added <= 0).all()
     assert added.max() == 0
-    np.testing.assert_allclose(added, NAME_WEIGHT * (pieces - pieces.max()))
+    np.testing.assert_allclose(added, HELD_WEIGHT * NAME_WEIGHT * (pieces - pieces.max()))
     without = ranked.totals - added
     best = np.lexsort((ranked.item_ids, -without))[:DEPTH]
     others = np.setdiff1d(np.arange(len(ranked.item_ids)), best)
@@ -87,3 +94,15 @@ def test_names_and_languages_that_were_not_learnt_count_less(engine: SearchEngin
         assert piece_contributions(scores, parsed, is_read=True).tolist() == pytest.approx([-0.5 * weight, 0])
         assert piece_contributions(scores, parsed, is_read=False)[0] == pytest.approx(-0.5 * UNREAD * weight)
         assert piece_contributions(np.empty(0), parsed, is_read=True).shape == (0,)
+
+
+def test_where_many_hold_all_words_of_a_name_meaning_counts_less(engine: SearchEngine) -> None:
+    few, many = engine.rank(Query("red couch")), engine.rank(Query("blue couch"))
+    described = engine.rank(Query("blue couch that nobody else would have"))
+    for ranked, weight in ((few, 1.0), (many, HELD_WEIGHT), (described, 1.0)):
+        z = np.nan_to_num(ranked.by_modality["text"])
+        of_text = engine.retriever.weights.of(Part.TEXT, with_images=False)
+        has_no_image = np.isnan(ranked.by_modality["image"])
+        expected = weight * of_text * z
+        np.testing.assert_allclose(ranked.contributions[Part.TEXT][has_no_image], expected[has_no_image], atol=1e-5)
+    assert np.count_nonzero(many.parts[Part.ALL_WORDS]) >= N_HELD > np.count_nonzero(few.parts[Part.ALL_WORDS])

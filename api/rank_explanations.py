@@ -64,7 +64,7 @@ class RankExplanationOut(JsonModel):
     confidence: float | None
     certain: bool
     parts: list[PartRankOut] = Field(description="The parts of the score that count for this search.")
-    penalty: float = Field(description="What is taken from the total for what is to be avoided.")
+    penalty: float = Field(description="What is taken from the total for what is to be avoided, and of accessories.")
     avoided: list[str] = Field(description="What of the item is to be avoided, another price than was asked for, too.")
     words: dict[str, bool] = Field(description="The words that were searched for, and whether the item holds each.")
     failed_filters: list[FailedFilterOut]

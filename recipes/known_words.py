@@ -26,7 +26,8 @@ OUT = Path(vitrina.search.analysis.__path__[0]) / KNOWN_WORDS_FILE
 LEAST_OF_SHOPS, LEAST_OF_ALL = 2, 6
 """How often shops must write a word, or they and shoppers together."""
 
-WORD = re.compile(r"[a-z]{4,}")
+WORD = re.compile(r"(?<![\w'])[^\W\d_]{4,}(?![\w'])")
+"""Whole words: no part of ``doesn't`` or ``G4x``."""
 
 
 def known_words(listings: Iterable[str], queries: Iterable[str]) -> list[str]:

@@ -20,8 +20,8 @@ WEIGHTS_FILE = "open_clip_model.safetensors"
 
 
 def write_weights(folder: Path, model: torch.nn.Module, in_8_bits: AbstractSet[str] = frozenset()) -> None:
-    """Write the weights: matrices as float16, those named in ``in_8_bits`` as float8 (e4m3, whose steps are a sixteenth
-    of a number at most), the small rest (norms, biases, statistics) as float32."""
+    """Write the weights: matrices as float16, those named in ``in_8_bits`` as float8 (e4m3, whose steps are an eighth
+    of a number, and 1/512 of small ones), the small rest (norms, biases, statistics) as float32."""
     state = {name: compact(tensor.detach().cpu()) for name, tensor in model.state_dict().items()}
     state |= {name: state[name].to(torch.float8_e4m3fn) for name in in_8_bits}
     (folder / WEIGHTS_FILE).write_bytes(save(state, metadata={"format": "pt"}))

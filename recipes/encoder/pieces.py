@@ -82,7 +82,7 @@ class Pieces(torch.nn.Module):
             )
 
 
-def piece_scores(asked: PieceVectors, said: PieceVectors) -> torch.Tensor:
+def nearness(asked: PieceVectors, said: PieceVectors) -> torch.Tensor:
     """How near the pieces of n queries find others in m texts; -1 to 1, shape (n, m)."""
     cosines = torch.einsum("nid,mjd->nmij", asked.vectors, said.vectors)
     nearest = cosines.masked_fill(~said.is_piece[None, :, None, :], -1.0).amax(dim=3)  # (n, m, i)
@@ -95,7 +95,7 @@ def listing(product: Sequence[str], *, title_alone: bool = False) -> str:
     return product[0] if title_alone else ". ".join(product)
 
 
-def held_apart(shelves: Sequence[Shelf]) -> tuple[list[Shelf], list[Shelf]]:
+def split_held_out(shelves: Sequence[Shelf]) -> tuple[list[Shelf], list[Shelf]]:
     """The shelves that are learnt from, and those that are measured."""
     learnt = [shelf for at, shelf in enumerate(shelves) if at % HELD_OUT_EVERY]
     return learnt, list(shelves[::HELD_OUT_EVERY])

@@ -21,7 +21,7 @@ import torch
 from torch.nn.functional import gelu, normalize
 
 from recipes.encoder.corpus import LabelledRows, Say
-from recipes.encoder.pieces import held_apart, texts_of_shelves
+from recipes.encoder.pieces import split_held_out, texts_of_shelves
 from recipes.encoder.pretrained import all_tokens, imagenet_names, principal_directions, pruned_tokens
 from recipes.encoder.recipe import Recipe, with_minilm, write_measured
 from recipes.encoder.sources import album_of, is_learnt, sampling_weights
@@ -79,7 +79,7 @@ def train_text(
     titles = [title for kind in kinds for title in kind.titles]
     queries = [query for kind in kinds for query in kind.queries]
     lexicon = list(chain.from_iterable(pairs))
-    learnt, held_out = held_apart(shelves)
+    learnt, held_out = split_held_out(shelves)
     folder = work / "words"
     every = [*captions, *titles, *queries, *lexicon, *texts_of_shelves(shelves)]
     tokens = pruned_tokens(every, stage.n_tokens)
@@ -106,7 +106,7 @@ def train_text(
         stage.schedule,
         bfloat16=stage.bfloat16,
     )
-    checkpoint = folder / "checkpoint.pt"
+    checkpoint = folder / "tower-and-head.pt"
     if checkpoint.is_file():
         trainer.restore(checkpoint)
     say(f"words: {len(kinds)} kinds, {len(shelves)} shelves, {table.n_texts} captions of {sum(flags)} images")

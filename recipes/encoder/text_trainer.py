@@ -17,7 +17,7 @@ from recipes.encoder.pieces import (
     ShelfTexts,
     first_right,
     listwise_loss,
-    piece_scores,
+    nearness,
     shelf_loss,
     shelf_texts,
     together,
@@ -55,7 +55,8 @@ class TextLossWeights:
     their shelf; ``pieces`` and ``kind_pieces``: shelves and titles once more, word piece by word piece.
     ``beside_images``: queries and titles in the dimensions that images have, against the titles' vectors before.
     ``anchors``: where captions, names of ImageNet's classes and titles were before, in those dimensions.
-    ``images``: images and captions. ``share``: how long a vector is there. ``distillation``: MiniLM's own similarities.
+    ``images``: images and captions. ``share``: how long a vector is there, in the mean
+    of shelves' texts and in that of all others. ``distillation``: MiniLM's own similarities.
     ``text_pairs``: texts that mean the same.
     """
 
@@ -154,9 +155,7 @@ class TextTrainer(Trainer[TextBatch]):
         model.text.requires_grad_(True)
         model.text.transformer.embeddings.position_embeddings.requires_grad_(False)
         model.logit_scale.requires_grad_(True)
-        model.text.transformer.set_attn_implementation(
-            "eager"
-        )  # a third less time a step than torch's own, of short texts
+        model.text.transformer.set_attn_implementation("eager")  # of short texts torch's own takes half as long again
         pieces = Pieces(model.text.config.hidden_size, PIECE_WIDTH)
         tower = [each for each in model.text.transformer.parameters() if each.requires_grad]
         head = [*model.text.proj.parameters(), model.logit_scale, *pieces.parameters()]
@@ -183,7 +182,7 @@ class TextTrainer(Trainer[TextBatch]):
         found: list[bool] = []
         for texts in (shelf_texts([shelf]) for shelf in shelves):
             (_, products), (_, queries) = self.embed(texts.products), self.embed(texts.queries)
-            found += first_right(piece_scores(queries, products), texts)
+            found += first_right(nearness(queries, products), texts)
         return sum(found) / max(len(found), 1)
 
     def embed(self, texts: Sequence[str]) -> tuple[torch.Tensor, PieceVectors]:
@@ -248,13 +247,13 @@ class TextTrainer(Trainer[TextBatch]):
     def _piece_loss(self, batch: TextBatch, pieces: PieceVectors) -> Any:
         """Of the pieces of titles, queries, and the shelves' products and queries, one after the other."""
         shelves = batch.shelves
-        ends = list(accumulate(map(len, (batch.titles, batch.queries, shelves.products, shelves.queries))))
+        ends = list(accumulate(map(len, (batch.described, batch.queries, shelves.products, shelves.queries))))
         titles, queries, products, asked = (
             pieces.part(slice(start, end)) for start, end in zip([0, *ends], ends, strict=False)
         )
         scale = self.pieces.scale.exp()
-        loss = LOSSES.pieces * shelf_loss(scale * piece_scores(asked, products), shelves)
-        return loss + LOSSES.kind_pieces * listwise_loss(scale * piece_scores(queries, titles), batch.answers.float())
+        loss = LOSSES.pieces * shelf_loss(scale * nearness(asked, products), shelves)
+        return loss + LOSSES.kind_pieces * listwise_loss(scale * nearness(queries, titles), batch.answers.float())
 
     @property
     def _n_shown(self) -> int:

@@ -104,6 +104,9 @@ def bound_at(terms: Sequence[str], at: int) -> tuple[int, int] | None:
     return None
 
 
+DENIALS = ("no", "not", "non", "without", "zero", "ohne", "kein", "keine", "sans", "sin", "senza", "zonder", "sem")
+"""What shops write before the name of what a thing lacks."""
+
 SENTENCE_WORDS = frozenset(
     resources.files("vitrina.search.analysis").joinpath("sentence_words.txt").read_text(encoding="utf-8").split()
 )
@@ -113,9 +116,11 @@ KNOWN_WORDS_FILE = "known_words.txt"
 
 
 @cache
-def known_words() -> frozenset[str]:
+def known_words(language: str) -> frozenset[str]:
     """Words of shops and their shoppers, which are no errors where a catalog lacks them: ``mare`` is no mane. Made by
-    ``recipes/known_words.py``."""
+    ``recipes/known_words.py``; none in a language, ISO 639-1, that is known to be another than English."""
+    if language not in ("", "en"):
+        return frozenset()
     file = resources.files("vitrina.search.analysis").joinpath(KNOWN_WORDS_FILE)
     return frozenset(file.read_text(encoding="utf-8").split())
 

@@ -67,7 +67,7 @@ class ExportedFolder:
                     else file.get_tensor(name).astype(np.float32)
                     for name in names
                 }
-        except (OSError, SafetensorError, TypeError) as error:
+        except (OSError, SafetensorError, TypeError, KeyError, ValueError) as error:
             raise self.error(f"{path} cannot be read: {error}", remedy=self.remedy) from error
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, takewhile
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
-from vitrina.search.analysis.bound_words import BOUNDING, NEGATIONS, SENTENCE_WORDS, known_words
+from vitrina.search.analysis.bound_words import BOUNDING, DENIALS, NEGATIONS, SENTENCE_WORDS, known_words
 from vitrina.search.analysis.language import without_accents
 from vitrina.search.analysis.measure_spellings import Numbers, spellings, without_size_words
 from vitrina.search.analysis.measures import NUMBER_WORDS, OPENING, SPELLED_NUMBERS, TO, Measure, measured
@@ -341,7 +341,8 @@ class QueryExpander:
 
     def _may_be_wrong(self, word: str) -> bool:
         """Whether no item, no synonym and no other shop has a word, so that what counts as much is a correction."""
-        return self._is_lacked(word) and not self._thesaurus.knows(word) and word not in known_words()
+        others = known_words(self._dictionary.language.code)
+        return self._is_lacked(word) and not self._thesaurus.knows(word) and word not in others
 
     def _is_lacked(self, word: str) -> bool:
         """Whether no item has a word, in any form, and it may be a typing error."""
@@ -394,7 +395,3 @@ def distinct(alternatives: Sequence[Alternative]) -> list[Alternative]:
         key = (each.words, each.phrase)
         best[key] = max(best.get(key, 0.0), each.weight)
     return [Alternative(words, phrase, weight) for (words, phrase), weight in best.items()]
-
-
-DENIALS = ("no", "not", "non", "without", "zero", "ohne", "kein", "keine", "sans", "sin", "senza", "zonder", "sem")
-"""What shops write before the name of what a thing lacks."""

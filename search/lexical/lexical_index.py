@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import SEPARATOR, VERSION, Field, analyse
-from vitrina.search.analysis.bound_words import DENIAL_CARRIERS, DENIED_BEFORE_CARRIERS, DENIED_BY, INGREDIENTS
+from vitrina.search.analysis.bound_words import DENIAL_CARRIERS, DENIALS, DENIED_BEFORE_CARRIERS, DENIED_BY, INGREDIENTS
 from vitrina.search.analysis.language import DIGRAPHS, STEMS_VERSION, Language, detect_language
 from vitrina.search.analysis.spelling import SPELLED_WORD, fold
 from vitrina.search.analysis.synonyms import Thesaurus, are_english, english_heads, parse_synonyms
 from vitrina.search.lexical.bm25 import NO_IDS, QueryMatches, Reduced
-from vitrina.search.lexical.expansion import DENIALS, Alternative, Expansion, QueryExpander
+from vitrina.search.lexical.expansion import Alternative, Expansion, QueryExpander
 from vitrina.search.lexical.heads import APART, HEAD_FIRST, TitleRows, head_of, last_terms, modifier_weight, title_rows
 from vitrina.search.lexical.postings import NO_POSTINGS, Postings, restored_postings, updated
 from vitrina.search.lexical.segment import N_FIELDS, Denying, Segment, TermStream

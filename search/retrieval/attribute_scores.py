@@ -112,15 +112,15 @@ class AttributeScores:
                 out |= facets.having(each.field, None, item_ids) & (met[:, column] == 0)
         return out
 
-    def for_what_is_asked(self, facets: FacetIndex, item_ids: NDArray[np.int64], met: Scores) -> NDArray[np.bool_]:
-        """Which of ``item_ids`` are accessories by their fields and none of the kind that the query's head names, by
-        how far they have ``met`` what is wanted; shape (n,)."""
+    def is_accessory(self, facets: FacetIndex, item_ids: NDArray[np.int64], met: Scores) -> NDArray[np.bool_]:
+        """Which of ``item_ids`` are accessories by their fields and of no kind that is asked for, by how far they have
+        ``met`` what is wanted; shape (n,). None where the query's head names no kind, or where heads come first."""
         out = np.zeros(len(item_ids), np.bool_)
         asked = self.is_kind & ~self.may_modify & ~self.is_purpose
         if asked.any():
             for field, values in self.accessories.items():
                 out |= facets.having(field, set(map(facet_value, values)), item_ids)
-            out &= met[:, asked].max(axis=1) == 0
+            out &= met[:, self.is_kind].max(axis=1) == 0
         return out
 
     def avoided(self, facets: FacetIndex, lexical: LexicalIndex, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -41,7 +41,7 @@ MISPRICED = 2.0
 """How far one falls whose price, or amount, is out of the bounds that were asked for; see docs/LOG.md."""
 
 ACCESSORY = 1.0
-"""How far an accessory falls where the thing itself was asked for."""
+"""How far an accessory falls where the thing itself was asked for; see docs/LOG.md."""
 
 LACKED = 1.0
 """How far an item rises that says that it lacks what is to be avoided: an alcohol-free mouthwash. Set by judgement."""
@@ -169,7 +169,7 @@ class CatalogScores:
             avoided,
             words.lacked & ~avoided,
             self.fields.mispriced(facets, item_ids, met),
-            self.fields.for_what_is_asked(facets, item_ids, met),
+            self.fields.is_accessory(facets, item_ids, met),
         )
 
 

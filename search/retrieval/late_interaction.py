@@ -22,7 +22,6 @@ few words that it names a thing, or whose every word a field knows, which words 
 the queries that guided the work, in 22 made-up English shops (docs/LOG.md); with 4 for both each of their four sets
 gains about as much."""
 
-
 N_HELD, HELD_WEIGHT = 10, 0.25
 """Where as many items hold all words of a name, vectors and pieces count this: 300 ``headphones`` would be told apart
 by what else their texts say, which nobody asked for. Chosen with the rated electronics in view (docs/LOG.md)."""
@@ -57,6 +56,8 @@ def piece_contributions(scores: Scores, parsed: ParsedQuery, *, is_read: bool) -
 
 
 def meaning_weight(parsed: ParsedQuery, holds_all: Scores) -> float:
-    """What vectors and pieces count for a query in words, by which candidates hold all of these, 0 or 1, shape (n,)."""
-    is_name = parsed.kind is QueryKind.TEXT and len(parsed.text.split()) <= MAX_NAME_WORDS
+    """What vectors and pieces count for a query in words, by which of those found hold all of these, 0 or 1, shape
+    (n,). All where it avoids something, which vectors do."""
+    avoids = any(part.weight < 0 for part in parsed.vectors)
+    is_name = parsed.kind is QueryKind.TEXT and len(parsed.text.split()) <= MAX_NAME_WORDS and not avoids
     return HELD_WEIGHT if is_name and np.count_nonzero(holds_all) >= N_HELD else 1.0

@@ -250,8 +250,8 @@ class Retriever:
                 pool = joined(gathered[~np.isin(gathered, parsed.excluded)], include)
             with watch.stage("rank"):
                 by_catalog = in_catalog.about(pool)
-                meaning = meaning_weight(parsed, by_catalog.parts[Part.ALL_WORDS])
-                by_vectors = scorer.rank(pool).times(meaning)
+                meaning = meaning_weight(parsed, by_catalog.parts[Part.ALL_WORDS][np.isin(pool, gathered)])
+                by_vectors = scorer.rank(pool).scaled(meaning)
                 has_images = ~np.isnan(by_vectors.by_modality["image"])
                 weighted = weights.contributions(by_catalog.parts, has_images)
                 said = {part: query.weights.text * scores for part, scores in weighted.items()}

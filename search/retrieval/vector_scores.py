@@ -104,7 +104,7 @@ class VectorScores:
     by_modality: Mapping[Modality, Scores]
     cosines: Mapping[tuple[Modality, Modality], Scores]
 
-    def times(self, weight: float) -> VectorScores:
+    def scaled(self, weight: float) -> VectorScores:
         """The same, where they count more or less."""
         contributions = {modality: weight * scores for modality, scores in self.contributions.items()}
         return replace(self, scores=weight * self.scores, contributions=contributions)

@@ -182,7 +182,7 @@ PROPER = frozenset(
 )
 """Words in the names of fields with proper names, which match as a whole only: Pilgrim Street is not a street."""
 
-PART = re.compile(r"\s*(?:[,;/&+|]|\band\b)\s*|\s[-\u2013\u2014]\s|:\s")
+PART = re.compile(r"\s*(?:[,;/&+|]|\band\b)\s*|(?<=[^\W\d])\s[-\u2013\u2014]\s(?=[^\W\d])|:\s")
 
 PATH = re.compile(r"[>›»]")
 """Between the levels of a path."""
@@ -190,18 +190,21 @@ PATH = re.compile(r"[>›»]")
 LEVEL = re.compile(r"\s*[>›»]\s*|\s+")
 """Between the words of a value, and between the levels of a path, which some shops write without blanks."""
 
-TURNED = re.compile(r"\s*[>\u203a\u00bb,:]\s*|\s[-\u2013\u2014]\s")
-"""Between a kind and what kind of it: ``Wine - Red``, ``Rugs, Wool``, ``Boots > Ankle``."""
+TURNED = re.compile(r"\s*[>›»,:]\s*|\s[-\u2013\u2014]\s")
+"""Between a thing and what kind of it: ``Wine - Red``, ``Rugs, Wool``, ``Boots > Ankle``."""
 
 MAX_TURNED_WORDS = 2
 """Longer parts are no such names."""
 
 ACCESSORIES = frozenset(
-    {"accessory", "addon", "attachment", "consumable", "extra", "part", "replacement", "spare", "zubehor", "zubehör"}
-    | {"zubehorteil", "ersatzteil", "ersatzteile", "accessoire", "accesorio", "accessori", "acessorio", "ricambi"}
-    | {"repuesto", "recambio", "akcesoria", "toebehoren", "onderdeel", "onderdelen", "tillbehor", "tilbehor"}
+    {"accessory", "addon", "attachment", "consumable", "extra", "part", "replacement", "spare", "accessoire"}
+    | {"accesorio", "accessori", "accessorio", "acessorio", "ricambi", "ricambio", "repuesto", "recambio", "akcesoria"}
+    | {"onderdeel", "onderdelen"}
 )
 """Stems of last words of kinds that are for another thing and none of it: ``Car seats > Accessories``."""
+
+ACCESSORY_ENDINGS = ("zubehor", "zubehorteile", "ersatzteil", "ersatzteile", "toebehoren", "tillbehor", "tilbehor")
+"""The same in languages that write them as one word with what they are for: ``Handyzubehör``."""
 
 EMPTY_NOUNS = frozenset(
     {"accessory", "care", "colour", "essential", "food", "free", "good", "item", "kit", "other", "piece", "product"}
@@ -287,13 +290,14 @@ def levels(value: str) -> list[str]:
 def naming_levels(value: str) -> list[str]:
     """The levels of a path that its items are: what is under ``Car seats > Accessories`` is no car seat."""
     found = levels(value)
-    return found[next((at for at, level in enumerate(found) if is_accessory(level)), 0) :]
+    return found[max((at for at, level in enumerate(found) if is_accessory(level)), default=0) :]
 
 
 def is_accessory(level: str) -> bool:
     """Whether a kind, or a level of a path, is of things for others: ``Spare parts``, but not ``Clothing &
     Accessories``, which lists two."""
-    return len(parts(level)) == 1 and key(split(level)[-1:]) in ACCESSORIES
+    noun = key(split(level)[-1:])
+    return len(parts(level)) == 1 and (noun in ACCESSORIES or noun.endswith(ACCESSORY_ENDINGS))
 
 
 def are_accessories(value: str) -> bool:
@@ -302,12 +306,13 @@ def are_accessories(value: str) -> bool:
 
 
 def turned_words(value: str) -> list[str]:
-    """The words of a kind as they are spoken, where a value has it before what kind of it is meant: ``red wine`` of
-    ``Wine - Red``; empty for any other value."""
+    """The words of a value as they are spoken, where it has a thing before what kind of it is meant: ``red wine`` of
+    ``Wine - Red``; empty for any other value, and for numbers."""
     found = [split(part) for part in TURNED.split(fold(value))][-2:]
     if len(found) < 2 or not all(0 < len(words) <= MAX_TURNED_WORDS for words in found):
         return []
-    return [*found[1], *found[0]]
+    turned = [*found[1], *found[0]]
+    return turned if not any(map(str.isdigit, "".join(turned))) else []
 
 
 def parts(value: str) -> list[str]:

@@ -11,6 +11,7 @@ def test_a_word_is_known_by_shops_or_by_many_shoppers() -> None:
 
 
 def test_the_words_that_ship_are_words() -> None:
-    words = bound_words.known_words()
+    words = bound_words.known_words("en")
+    assert not bound_words.known_words("fr")
     assert {"mare", "fade", "stack"} <= words
     assert words.isdisjoint({"headphnes", "chandalier", "presure"})

@@ -10,11 +10,11 @@ from recipes.encoder.pieces import (
     Pieces,
     PieceVectors,
     first_right,
-    held_apart,
     listing,
-    piece_scores,
+    nearness,
     shelf_loss,
     shelf_texts,
+    split_held_out,
     texts_of_shelves,
     together,
 )
@@ -59,7 +59,7 @@ def test_it_scores_as_a_search_does() -> None:
     torch.nn.init.normal_(pieces.weights.weight)
     query, texts = "seat 1", ["couch 1", listing(("lamp 1", "more of it")), "cover 2"]
     with torch.no_grad():
-        scores = piece_scores(vectors_of(pieces, known, [query]), vectors_of(pieces, known, texts))[0]
+        scores = nearness(vectors_of(pieces, known, [query]), vectors_of(pieces, known, texts))[0]
 
     def encoded(text: str) -> EncodedText:
         inner = known[text].numpy()
@@ -79,14 +79,14 @@ def test_some_texts_are_no_longer_than_the_longest_of_them() -> None:
 
 def test_it_learns_what_means_the_same() -> None:
     known, pieces, rng = states(), Pieces(SIZE, 8), random.Random(0)
-    learnt, held_out = held_apart(SHELVES)
+    learnt, held_out = split_held_out(SHELVES)
     assert [shelf.name for shelf in held_out] == ["shelf 0", "shelf 20"]
 
     def share_right() -> float:
         found: list[bool] = []
         for texts in map(shelf_texts, ([shelf] for shelf in held_out)):
             queries, products = (vectors_of(pieces, known, list(each)) for each in (texts.queries, texts.products))
-            found += first_right(piece_scores(queries, products), texts)
+            found += first_right(nearness(queries, products), texts)
         return sum(found) / len(found)
 
     before, optimizer = share_right(), torch.optim.Adam(pieces.parameters(), lr=1e-2)
@@ -94,6 +94,6 @@ def test_it_learns_what_means_the_same() -> None:
         texts = shelf_texts(rng.sample(learnt, 6), rng)
         queries, products = (vectors_of(pieces, known, list(each)) for each in (texts.queries, texts.products))
         optimizer.zero_grad()
-        shelf_loss(piece_scores(queries, products) * pieces.scale.exp(), texts).backward()
+        shelf_loss(nearness(queries, products) * pieces.scale.exp(), texts).backward()
         optimizer.step()
     assert before < share_right() == 1.0

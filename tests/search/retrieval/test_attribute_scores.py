@@ -493,5 +493,5 @@ def test_an_accessory_is_not_what_it_is_for(tmp_path: Path, encoder: FakeEncoder
     ):
         fields, met, _ = asked(engine, Query(text))
         ids = np.sort([stored.id for stored in engine.catalog.all_items()])
-        assert fields.for_what_is_asked(engine.replica.facets, ids, np.array(met)).tolist() == accessories, text
+        assert fields.is_accessory(engine.replica.facets, ids, np.array(met)).tolist() == accessories, text
     engine.catalog.close()

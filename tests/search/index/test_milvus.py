@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from tests.fakes import FakeEncoder, make_entry, make_image, open_replica
 from tests.search.index.brute_force import DIMENSION, NO_ITEMS, BruteForce, Engine, assert_same, filled, rows
@@ -274,7 +275,9 @@ def test_lists_that_milvus_has_built_find_what_they_should(milvus: Engine, monke
     client = index.server._client
     client.flush(index.collection)
     client.release_collection(index.collection)
-    client.load_collection(index.collection)
+    for attempt in Retrying(stop=stop_after_delay(30), wait=wait_fixed(0.2), reraise=True):
+        with attempt:  # Milvus Lite writes its lists in the background, and refuses a file that is not yet written
+            client.load_collection(index.collection)
     assert index.maintain()
     assert index.report().searched[10] < N_LISTS / 2
     found = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +74,7 @@ class AttributeScores:
     without: tuple[Requirement, ...]
     found: NDArray[np.int64]
     priced: Mapping[Requirement, NDArray[np.int64]]
-    accessories: Mapping[str, Sequence[str]]
+    accessories: Mapping[str, AbstractSet[str]]
 
     def met(self, replica: IndexReplica, item_ids: NDArray[np.int64], called: NDArray[np.bool_]) -> Scores:
         """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted). Where an item's
@@ -119,7 +120,7 @@ class AttributeScores:
         asked = self.is_kind & ~self.may_modify & ~self.is_purpose
         if asked.any():
             for field, values in self.accessories.items():
-                out |= facets.having(field, set(map(facet_value, values)), item_ids)
+                out |= facets.having(field, values, item_ids)
             out &= met[:, self.is_kind].max(axis=1) == 0
         return out
 

@@ -50,14 +50,19 @@ def piece_scores(
 def piece_contributions(scores: Scores, parsed: ParsedQuery, *, is_read: bool) -> Scores:
     """What piece scores add to the scores of candidates: nothing to the nearest, and less to the others. An encoder
     that has not learnt the language counts less."""
-    is_name = len(parsed.text.split()) <= MAX_NAME_WORDS or not any(each.is_free for each in parsed.of_text)
+    is_name = may_be_name(parsed) or not any(each.is_free for each in parsed.of_text)
     weight = (NAME_WEIGHT if is_name else WEIGHT) * (1.0 if is_read else UNREAD) * parsed.query.weights.text
     return np.asarray(weight * (scores - scores.max(initial=-1.0)))
+
+
+def may_be_name(parsed: ParsedQuery) -> bool:
+    """Whether a query's text is short enough to name a thing rather than to describe it."""
+    return len(parsed.text.split()) <= MAX_NAME_WORDS
 
 
 def meaning_weight(parsed: ParsedQuery, holds_all: Scores) -> float:
     """What vectors and pieces count for a query in words, by which of those found hold all of these, 0 or 1, shape
     (n,). All where it avoids something, which vectors do."""
     avoids = any(part.weight < 0 for part in parsed.vectors)
-    is_name = parsed.kind is QueryKind.TEXT and len(parsed.text.split()) <= MAX_NAME_WORDS and not avoids
+    is_name = parsed.kind is QueryKind.TEXT and may_be_name(parsed) and not avoids
     return HELD_WEIGHT if is_name and np.count_nonzero(holds_all) >= N_HELD else 1.0

@@ -249,8 +249,8 @@ class Retriever:
                 gathered = distinct(np.concatenate([nearest, in_catalog.item_ids, sure]))
                 pool = joined(gathered[~np.isin(gathered, parsed.excluded)], include)
             with watch.stage("rank"):
-                by_catalog = in_catalog.about(pool)
-                meaning = meaning_weight(parsed, by_catalog.parts[Part.ALL_WORDS][np.isin(pool, gathered)])
+                by_catalog, is_gathered = in_catalog.about(pool), np.isin(pool, gathered, assume_unique=True)
+                meaning = meaning_weight(parsed, by_catalog.parts[Part.ALL_WORDS][is_gathered])
                 by_vectors = scorer.rank(pool).scaled(meaning)
                 has_images = ~np.isnan(by_vectors.by_modality["image"])
                 weighted = weights.contributions(by_catalog.parts, has_images)
@@ -284,7 +284,7 @@ class Retriever:
             page=page,
             order=order,
             certain=certain,
-            gathered=np.isin(pool, gathered, assume_unique=True),
+            gathered=is_gathered,
             unwanted=by_catalog.avoided | by_catalog.mispriced,
         )
 

@@ -138,9 +138,10 @@ class Vocabulary:
             field for name in (*KIND_NAMES, *FOREIGN_KIND_NAMES) for field in self.fields_called([name])
         ) | frozenset(field for field in self.fields if key(split(field)) in KIND_FIELDS)
         """The fields that say what kind of thing an item is."""
-        of_kinds = {field: tuple(filter(are_accessories, self.fields[field])) for field in sorted(self.kind_fields)}
-        self.accessories = {field: held for field, held in of_kinds.items() if held}
-        """Their values that say that an item is for other things."""
+        of_kinds = {field: filter(are_accessories, self.fields[field]) for field in sorted(self.kind_fields)}
+        accessories = {field: frozenset(map(facet_value, held)) for field, held in of_kinds.items()}
+        self.accessories = {field: held for field, held in accessories.items() if held}
+        """Their values, as values compare, that say that an item is for other things."""
         self.longest = max((len(split(value)) for held in self.fields.values() for value in held), default=0) + 1
         """The most words in a row that can match: those of the longest value, one more as parts of a compound."""
 

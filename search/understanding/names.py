@@ -182,7 +182,9 @@ PROPER = frozenset(
 )
 """Words in the names of fields with proper names, which match as a whole only: Pilgrim Street is not a street."""
 
-PART = re.compile(r"\s*(?:[,;/&+|]|\band\b)\s*|(?<=[^\W\d])\s[-\u2013\u2014]\s(?=[^\W\d])|:\s")
+DASH = r"\s[-\u2013\u2014]\s"
+
+PART = re.compile(rf"\s*(?:[,;/&+|]|\band\b)\s*|(?<=[^\W\d]){DASH}(?=[^\W\d])|:\s")
 
 PATH = re.compile(r"[>›»]")
 """Between the levels of a path."""
@@ -190,7 +192,7 @@ PATH = re.compile(r"[>›»]")
 LEVEL = re.compile(r"\s*[>›»]\s*|\s+")
 """Between the words of a value, and between the levels of a path, which some shops write without blanks."""
 
-TURNED = re.compile(r"\s*[>›»,:]\s*|\s[-\u2013\u2014]\s")
+TURNED = re.compile(rf"\s*[>›»,:]\s*|{DASH}")
 """Between a thing and what kind of it: ``Wine - Red``, ``Rugs, Wool``, ``Boots > Ankle``."""
 
 MAX_TURNED_WORDS = 2

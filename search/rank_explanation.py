@@ -114,7 +114,7 @@ def avoided_by(
     """What an item has that is to be avoided, in the query's words: by its words, its fields and its price."""
     item_id, lexical = np.array([stored.id], np.int64), engine.replica.lexical
     texts = [text for text in (parsed.query.without, *parsed.denied) if text]
-    held = [text for text in texts if lexical.avoid(text, item_id).held[0]]
+    held = [text for text in texts if lexical.avoid(text, item_id, parsed.text).held[0]]
     held += [
         f"not {verdict.requirement.words}" if verdict.requirement.wanted else verdict.requirement.words
         for verdict in verdicts

@@ -12,7 +12,7 @@ from enum import IntEnum
 from vitrina.search.analysis.spelling import SPELLED_WORD, fold, has_letter
 from vitrina.search.types.item import Item, attribute_text
 
-VERSION = 2
+VERSION = 3
 """Stored with an item's terms: those of another version are computed again from the item."""
 
 
@@ -30,6 +30,7 @@ SEPARATOR = "\n"
 
 INCHES = re.compile(r"(?<=\d)\s?(?:[\"\u2033\u201d]|''|\u2032\u2032)")
 PLUS = re.compile(r"(?<=\w)\+(?![\w+])")
+WITHOUT = re.compile(r"(?<!\w)w/o(?!\w)")
 THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,]|\.\d)")
 CJK = r"\u2e80-\u2fdf\u3005-\u3007\u3031-\u3035\u303b\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 CJK_RUN = re.compile(rf"[{CJK}]+|[^{CJK}]+")
@@ -41,8 +42,8 @@ ELIDED = frozenset({"l", "d", "j", "m", "n", "s", "t", "c", "qu", "dell", "nell"
 
 def analyse(text: str) -> list[str]:
     """The terms of a text, in order: folded words, ``t-shirt`` and ``tn-2110`` as two, ``27"`` as ``27 inch``,
-    ``8+`` as ``8 plus``, ``10,000`` as ``10000``, text in Chinese, Japanese and Korean letters as overlapping pairs of
-    them."""
+    ``8+`` as ``8 plus``, ``10,000`` as ``10000``, ``w/o`` as ``without``, text in Chinese, Japanese and Korean letters
+    as overlapping pairs of them."""
     folded = fold(text)
     if '"' in text or "''" in text or not text.isascii():
         folded = INCHES.sub(" inch ", folded)
@@ -50,6 +51,8 @@ def analyse(text: str) -> list[str]:
         folded = PLUS.sub(" plus ", folded)
     if "," in folded:
         folded = THOUSANDS.sub(lambda match: match.group().replace(",", ""), folded)
+    if "w/o" in folded:
+        folded = WITHOUT.sub("without", folded)
     words = SPELLED_WORD.findall(folded)
     if folded.isascii():
         return [bare(word) if "'" in word else word for word in words]

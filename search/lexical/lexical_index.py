@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,16 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import SEPARATOR, VERSION, Field, analyse
-from vitrina.search.analysis.bound_words import DENIAL_CARRIERS, DENIALS, DENIED_BEFORE_CARRIERS, DENIED_BY, INGREDIENTS
+from vitrina.search.analysis.bound_words import DENIAL_CARRIERS, DENIED_BEFORE_CARRIERS, DENIED_BY
 from vitrina.search.analysis.language import DIGRAPHS, STEMS_VERSION, Language, detect_language
 from vitrina.search.analysis.spelling import SPELLED_WORD, fold
 from vitrina.search.analysis.synonyms import Thesaurus, are_english, english_heads, parse_synonyms
 from vitrina.search.lexical.bm25 import NO_IDS, QueryMatches, Reduced
-from vitrina.search.lexical.expansion import Alternative, Expansion, QueryExpander
+from vitrina.search.lexical.denials import denials, other_names_without, without_names_of
+from vitrina.search.lexical.expansion import Expansion, QueryExpander
 from vitrina.search.lexical.heads import APART, HEAD_FIRST, TitleRows, head_of, last_terms, modifier_weight, title_rows
 from vitrina.search.lexical.postings import NO_POSTINGS, Postings, restored_postings, updated
 from vitrina.search.lexical.segment import N_FIELDS, Denying, Segment, TermStream
-from vitrina.search.lexical.term_dictionary import Phrase, TermDictionary
+from vitrina.search.lexical.term_dictionary import TermDictionary
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.matching import is_among
 from vitrina.search.store.terms import TextSettings
@@ -196,11 +197,12 @@ class LexicalIndex:
         """The catalog's word for each word of a text, folded, that no item has and that is close to that one alone."""
         return self._state.expander().corrections(text)
 
-    def avoid(self, text: str, item_ids: NDArray[np.int64]) -> Avoided:
-        """Which of some items hold what is to be avoided, and which say that they lack it."""
+    def avoid(self, text: str, item_ids: NDArray[np.int64], wanted: str = "") -> Avoided:
+        """Which of some items hold what is to be avoided, and which say that they lack it. Another name for what is
+        ``wanted`` is none for what is avoided: who wants safety boots without steel toecaps avoids no safety boots."""
         state = self._state
-        expansion = state.expand(text)
-        ways = (*denials(expansion, state.dictionary), *other_names_without(expansion, state))
+        expansion = without_names_of(state.expand(text), state.expand(wanted)) if wanted else state.expand(text)
+        ways = (*denials(expansion, state.dictionary), *other_names_without(expansion, state.thesaurus, state.expand))
         denying = [state.postings.holding_phrase(phrase).rows for phrase in ways]
         lacked = np.isin(item_ids, state.postings.item_ids[np.concatenate(denying)] if denying else NO_IDS)
         return Avoided(QueryMatches(expansion, state.postings).of(item_ids).whole & ~lacked, lacked)
@@ -326,67 +328,3 @@ def sampled_texts(state: LexicalState) -> list[str]:
 def text_of(segment: Segment, row: int, dictionary: TermDictionary) -> str:
     worded = (segment.terms_of(row, field).tolist() for field in Field if field is not Field.SKU)
     return " ".join(dictionary.terms[term] for terms in worded for term in terms)
-
-
-BETWEEN = ("any", "added", "artificial", "all", "the")
-FREE = ("free", "frei", "vrij", "less")
-FROM = ("of", "from", "von", "van")
-"""What shops write between ``DENIALS`` and the name of what a thing lacks, and what they write after it: ``no added
-sugar``, ``free from sugar``, ``sugar-free``."""
-
-ANDS = ("and", "or", "und", "oder", "et", "ou", "y", "e", "o", "en")
-"""Between two things that are lacked: ``gluten and dairy free``."""
-
-FAILING = ("wont", "doesnt", "never", "cannot")
-IMITATIONS = ("faux", "fake", "imitation", "vegan", "mock", "synthetic")
-SUBSTITUTES = ("alternative", "substitute")
-"""What is before a verb that something does not do, and what makes a name that of something else: ``won't fade``,
-``faux leather``, ``down alternative``."""
-
-
-def denials(expansion: Expansion, dictionary: TermDictionary) -> Iterator[Phrase]:
-    """The ways to say that something lacks all the words of an expansion: ``no salt``, ``salt-free``, ``unsalted``.
-    What is denied as ``added sugar`` is sugar."""
-    words = [tuple(single_terms(expansion.of_word(at))) for at in denied_words(expansion)]
-    if not words or not all(words):
-        return
-    before, free = dictionary.ids_of(DENIALS), dictionary.ids_of(FREE)
-    yield (before, *words)
-    yield (before, dictionary.ids_of(BETWEEN), *words)
-    yield (free, dictionary.ids_of(FROM), *words)
-    yield (*words, free)
-    yield (dictionary.ids_of(FAILING), *words)
-    yield (dictionary.ids_of(IMITATIONS), *words)
-    yield (*words, dictionary.ids_of(SUBSTITUTES))
-    ands, others = dictionary.ids_of(ANDS), dictionary.ids_of(INGREDIENTS)
-    for between in ((others,), (ands, others)):
-        yield (*words, *between, free)
-    for between in ((others,), (others, ands)):
-        yield (before, *between, *words)
-        yield (free, dictionary.ids_of(FROM), *between, *words)
-    if len(words) == 1:
-        names = [dictionary.terms[term] for term in words[0]]
-        joined = [name + end for name in names for end in FREE]
-        joined += [f"un{name}{end}" for name in names for end in ("", "ed", "d")]
-        yield (dictionary.ids_of(joined),)
-
-
-def denied_words(expansion: Expansion) -> list[int]:
-    """The positions of the words of an expansion, without what stands between a denial and what it denies."""
-    return [at for at, word in enumerate(expansion.words) if word not in BETWEEN]
-
-
-def other_names_without(expansion: Expansion, state: LexicalState) -> Iterator[Phrase]:
-    """What is called by another name for that it lacks the words of an expansion: ``decaf``, for ``caffeine free``."""
-    asked = [expansion.words[at] for at in denied_words(expansion)]
-    for name in state.thesaurus.synonyms([*asked, "free"]):
-        other = state.expand(" ".join(name.words))
-        words = [tuple(single_terms(other.of_word(at))) for at in range(len(other.words))]
-        if words and all(words):
-            yield tuple(words)
-
-
-def single_terms(alternatives: Iterable[Alternative]) -> dict[int, None]:
-    """The terms that each stand for a word by themselves, in order."""
-    phrases = (each.phrase for each in alternatives)
-    return {term: None for first, *rest in phrases if not rest and isinstance(first, tuple) for term in first}

@@ -219,7 +219,7 @@ class Segment:
         starts = self.positions_of(named[rarest]) - rarest
         starts = starts[(starts >= 0) & (starts + len(phrase) <= len(self.runs))]
         for distance, word in enumerate(phrase):
-            if distance != rarest:
+            if distance != rarest and word is not None:
                 starts = starts[is_one_of(self.stream.terms[starts + distance], word)]
         return self._at(starts[self.runs[starts] == self.runs[starts + len(phrase) - 1]])
 

@@ -195,7 +195,7 @@ class CatalogEvidence:
     def _is_denied(self, start: int, end: int) -> bool:
         before = self._words[max(0, start - DENIAL_REACH) : start]
         in_touch = itertools.takewhile(lambda word: word in NAMING or word in BETWEEN, reversed(before))
-        is_named_by = not NAMING.isdisjoint(in_touch)
+        is_named_by = not NAMING.isdisjoint(in_touch) or (before[-1:] == ["or"] and not NAMING.isdisjoint(before[:-2]))
         return is_named_by or not (DENIALS - NAMING).isdisjoint(before) or self._words[end : end + 1] == ["free"]
 
 

@@ -84,7 +84,7 @@ def avoided_words(lexical: LexicalIndex, parsed: ParsedQuery, item_ids: NDArray[
     one of these and hold none."""
     held, lacked = np.zeros((2, len(item_ids)), np.bool_)
     for words in filter(None, (parsed.query.without, *parsed.denied, *parsed.lacked)):
-        found = lexical.avoid(words, item_ids)
+        found = lexical.avoid(words, item_ids, parsed.text)
         held |= found.held
         lacked |= found.lacked
     return Avoided(held, lacked & ~held)

@@ -58,7 +58,7 @@ STOP_WORDS = frozenset(
         "both", "other", "another", "nice", "good", "best", "great", "cheap", "affordable", "price", "priced",
         "cost", "sale", "online", "shop", "store", "product", "products", "item", "items", "much", "many", "more",
         "most", "less", "than", "of", "on", "at", "to", "around", "there", "what", "who", "which", "where", "when",
-        "how", "if", "then",
+        "how", "if", "then", "needed", "required", "necessary",
     }
 )  # fmt: skip
 ABLE = frozenset({"i", "you", "we", "they", "he", "she", "it", "that", "which", "who", "what", "one", "kids", "anyone"})

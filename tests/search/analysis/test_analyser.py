@@ -15,6 +15,7 @@ from vitrina.search.types.item import Item
         ("L'eau d’été, O'Neill", ["eau", "été", "oneill"]),
         ('TN-2110 TN2110 27" 27″', ["tn", "2110", "tn2110", "27", "inch", "27", "inch"]),
         ("Ages 8+, 18 months+, C++, D3+K2", ["ages", "8", "plus", "18", "months", "plus", "c", "d3", "k2"]),
+        ("Case w/o PSU, w/ fan", ["case", "without", "psu", "w", "fan"]),
         ("5' 6''", ["5", "6", "inch"]),
         ('A "quoted" word', ["a", "quoted", "word"]),
         ("10,000 mAh, 1.5 TB, 12,5", ["10000", "mah", "1.5", "tb", "12,5"]),

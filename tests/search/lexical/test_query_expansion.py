@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.fakes import FakeEncoder, make_entry, new_catalog
@@ -240,6 +241,14 @@ def test_synonyms_in_other_languages_are_found_in_every_form_and_in_compounds(sh
     index = shop("Tischleuchte Oslo", "Schlafcouch grau", "Sessel", "Nachthemd", text=GERMAN)
     assert found(index, "Sofa") == [1]
     assert found(index, "Nachttischlampe") == [0], "a synonym, and not its parts"
+
+
+def test_another_name_for_what_is_wanted_is_none_for_what_is_avoided(shop: Shop) -> None:
+    boots = "Safety boots, composite", "Boots, steel toecap", "Boots, steel toe caps"
+    index = shop(*boots, synonyms="steel toecap, safety boot\ntoecap, toe cap\n")
+    ids = np.sort(index.match("boots").best(9).item_ids)
+    assert index.avoid("steel toecap", ids, "boots").held.tolist() == [True, True, True]
+    assert index.avoid("steel toecap", ids, "safety boots").held.tolist() == [False, True, True]
 
 
 def test_what_is_called_by_what_it_lacks_is_not_that(shop: Shop) -> None:

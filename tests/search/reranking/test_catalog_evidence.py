@@ -136,6 +136,7 @@ def test_texts_replace_only_a_missing_field() -> None:
         ("Gluten-free oats", CatalogValue(DENIED_LOGIT, "no gluten")),
         ("Oats", CatalogValue(SAME_LOGIT, "oats")),
         ("Oats with gluten", CatalogValue(SAME_LOGIT, "oats")),
+        ("Oats, no dairy or gluten", CatalogValue(DENIED_LOGIT, "no gluten")),
     ],
 )
 def test_what_is_called_free_of_something_lacks_it_whatever_a_field_holds(title: str, value: CatalogValue) -> None:

@@ -425,6 +425,9 @@ def test_a_department_beside_a_head_is_no_kind(tmp_path: Path, encoder: FakeEnco
         ("mouthwash not alcohol", "imitation alcohol"),
         ("mouthwash no added sugar", "no sugar added"),
         ("mouthwash without sugar", "unsweetened"),
+        ("mouthwash without sugar", "no colouring or sugar"),
+        ("mouthwash, no sugar needed", "no sugar"),
+        ("mouthwash w/o sugar", "w/o sugar"),
     ],
 )
 def test_what_says_that_it_lacks_something_is_what_has_none(

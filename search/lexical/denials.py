@@ -8,7 +8,7 @@ from dataclasses import replace
 from vitrina.search.analysis.bound_words import DENIALS, INGREDIENTS
 from vitrina.search.analysis.synonyms import Thesaurus
 from vitrina.search.lexical.expansion import Alternative, Expansion
-from vitrina.search.lexical.term_dictionary import Phrase, TermDictionary
+from vitrina.search.lexical.term_dictionary import GappedPhrase, TermDictionary
 
 BETWEEN = ("any", "added", "artificial", "all", "the")
 FREE = ("free", "frei", "vrij", "less")
@@ -27,7 +27,7 @@ SUBSTITUTES = ("alternative", "substitute")
 ``faux leather``, ``down alternative``."""
 
 
-def denials(expansion: Expansion, dictionary: TermDictionary) -> Iterator[Phrase]:
+def denials(expansion: Expansion, dictionary: TermDictionary) -> Iterator[GappedPhrase]:
     """The ways to say that something lacks all the words of an expansion: ``no salt``, ``salt-free``, ``unsalted``.
     What is denied as ``added sugar`` is sugar."""
     words = [tuple(single_terms(expansion.of_word(at))) for at in denied_words(expansion)]
@@ -70,7 +70,7 @@ def denied_words(expansion: Expansion) -> list[int]:
 
 def other_names_without(
     expansion: Expansion, thesaurus: Thesaurus, expand: Callable[[str], Expansion]
-) -> Iterator[Phrase]:
+) -> Iterator[GappedPhrase]:
     """What is called by another name for that it lacks the words of an expansion: ``decaf``, for ``caffeine free``."""
     asked = [expansion.words[at] for at in denied_words(expansion)]
     for name in thesaurus.synonyms([*asked, "free"]):

@@ -90,7 +90,7 @@ class Alternative:
     def is_among(self, terms: Set[int]) -> bool:
         """Whether some terms have every word of the phrase, wherever they stand."""
         return all(
-            word.are_any_of(terms) if isinstance(word, NumberTerms) else word is None or not terms.isdisjoint(word)
+            word.are_any_of(terms) if isinstance(word, NumberTerms) else not terms.isdisjoint(word)
             for word in self.phrase
         )
 

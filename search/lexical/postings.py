@@ -26,7 +26,7 @@ from vitrina.search.lexical.segment import (
     denied_terms,
     merged,
 )
-from vitrina.search.lexical.term_dictionary import Phrase
+from vitrina.search.lexical.term_dictionary import GappedPhrase
 from vitrina.search.types.arrays import Arrays, part_of
 
 
@@ -121,7 +121,7 @@ class Postings:
         """The items that hold a term."""
         return self._joined([segment.holding(term) for segment in self.segments])
 
-    def holding_phrase(self, phrase: Phrase) -> Occurrences:
+    def holding_phrase(self, phrase: GappedPhrase) -> Occurrences:
         """The items in one of whose fields terms stand next to each other; each word may be any of several terms."""
         return self._joined([segment.holding_phrase(phrase) for segment in self.segments])
 

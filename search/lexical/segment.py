@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import Field
-from vitrina.search.lexical.term_dictionary import NumberTerms, Phrase
+from vitrina.search.lexical.term_dictionary import GappedPhrase, NumberTerms
 from vitrina.search.types.arrays import Arrays, IdPositions, distinct
 
 Rows = NDArray[np.int32]
@@ -208,7 +208,7 @@ class Segment:
         at = denied.of(terms)
         return self._at(at) if len(at) else NOWHERE
 
-    def holding_phrase(self, phrase: Phrase) -> Occurrences:
+    def holding_phrase(self, phrase: GappedPhrase) -> Occurrences:
         """Where terms stand next to each other in one field; each word of the phrase may be any of several terms, and
         one at least has to be other than any number."""
         named = {at: word for at, word in enumerate(phrase) if isinstance(word, tuple)}

@@ -58,8 +58,11 @@ class NumberTerms:
         return any(term < len(self.values) and self.least <= self.values[term] <= self.most for term in terms)
 
 
-Phrase = tuple[tuple[int, ...] | NumberTerms | None, ...]
-"""Words next to each other, each of them any of some terms, or, where None, of all."""
+Phrase = tuple[tuple[int, ...] | NumberTerms, ...]
+"""Words next to each other, each of them any of some terms."""
+
+GappedPhrase = tuple[tuple[int, ...] | NumberTerms | None, ...]
+"""The same, where None is any word."""
 
 
 class NumberIndex:

@@ -26,7 +26,7 @@ from benchmarks import (
     vision,
 )
 from benchmarks.catalogs import RESULTS, Figure, earlier_values, machine, read_sections, row, table, write_sections
-from benchmarks.unseen import classes, shops
+from benchmarks.unseen import classes, made_up, shops
 from vitrina.search.encoders.base import Encoder, full_name
 from vitrina.search.encoders.registry import load_encoder
 
@@ -46,6 +46,7 @@ MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "retrieval": retrieval.measure_listings,
     "confidence": retrieval.measure_confidence,
     "unseen": shops.measure_shops,
+    "made-up-shops": made_up.measure_made_up_shops,
     "unseen-classes": classes.measure_classes,
     "another-colour": photos.measure_colour_changes,
     "certain": photos.measure_certainty,

@@ -35,7 +35,7 @@ MIN_QUERIES = 20
 RIDGE = 1e-6
 """L2 penalty of every weight, against a mean log loss; it only keeps weights that no hit determines from growing."""
 
-PASS_SHARES = (0.97, 0.99)
+PASS_SHARES = (0.98, 0.99)
 """The shares of answerable queries that are told to have a good match: the second if nothing calls for a higher one,
 never less than the first however many off-catalog queries that would catch."""
 

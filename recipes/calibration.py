@@ -1,25 +1,34 @@
 """Calibrating the embedded encoder: ``python -m recipes.calibration --data FOLDER [--encoder FOLDER]``.
 
 Small shops of rows held out from training are asked in three guises, as shops have them: images alone, words alone, and
-both. Queries whose answers are known are put to each, and queries for what none of its items is.
+both. Queries whose answers are known are put to each, and queries for what none of its items is. Made-up shops are
+asked in shoppers' own words, and one shop is asked with ever more rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
-from recipes.shops import LABELLED, SmallShop, shops
+from recipes.made_up_shops import FITTED, MadeUpShop, plain_title, read_made_up_shops
+from recipes.shops import LABELLED, SmallShop, shops, sized_shops
 from vitrina.evaluation.calibration import fit_calibration, new_cohort
-from vitrina.evaluation.samples import CalibrationSample
-from vitrina.search.encoders.base import CARD_FILE, EMBEDDED_FOLDER
+from vitrina.evaluation.samples import CalibrationSample, Example, calibration_samples
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.pipeline import Indexer
+from vitrina.indexer.sources import open_source
+from vitrina.search.encoders.base import CARD_FILE, EMBEDDED_FOLDER, Encoder
 from vitrina.search.encoders.registry import load_encoder
-from vitrina.search.types.calibration import Calibration, PageSignal, QueryKind, Signal, write_calibration
+from vitrina.search.engine import SearchEngine
+from vitrina.search.store.store import Store
+from vitrina.search.types.calibration import Calibration, Cohort, Signal, write_calibration
 from vitrina.search.types.models import LOCAL_PREFIX
+from vitrina.search.types.query import Query
 
 BESIDE_WORDS = frozenset(Signal) - {
     Signal.TEXT_TO_IMAGE,
@@ -30,41 +39,44 @@ BESIDE_WORDS = frozenset(Signal) - {
 """What tells whether a text is answered in a catalog with words. The encoder knows what these shops' images show, and
 may not know a stranger's; sources left out are told as well without the cosine between text and image."""
 
-
-UNNAMED_WEIGHT, PASS_MARGIN = -4.0, 0.5
-"""How much the bare name of a thing that no title is called tells against a good match of a text, and by how much other
-pages are passed sooner for it. Set by hand on queries to made-up shops (docs/LOG.md): the labels that these shops are
-asked for are single words, of which the fit would learn nothing about it."""
+N_TIMES = 3
+"""How often a sample of a made-up shop counts, which is asked as shoppers ask and not by labels."""
 
 
-def calibrate_folder(folder: Path, small_shops: Iterable[SmallShop]) -> Calibration:
+def calibrate_folder(folder: Path, small_shops: Iterable[SmallShop], made_up: Sequence[MadeUpShop] = ()) -> Calibration:
     """Calibrate the encoder in an open_clip folder on shops it was not trained on, and write that to its
     ``vitrina.json``. Blocks for some minutes. Raises EncoderError, StorageError."""
     encoder = load_encoder(f"{LOCAL_PREFIX}{folder}")
     cohort = new_cohort(encoder)
     samples: list[CalibrationSample] = []
-    rows: dict[str, int] = {}
+    said: dict[str, None] = {}
     for shop in small_shops:
-        samples += shop.catalog(encoder).samples(encoder, shop.examples, cohort)
-        rows[shop.source] = len(shop.items)
-    counts = ", ".join(f"{n:,} of {source}" for source, n in rows.items())
-    source = f"rows held out from training ({counts}), in fields, names, prose and titles, with images, words and both"
-    calibration = with_unnamed(fit_calibration(samples, source, BESIDE_WORDS, cohort))
+        samples += shop.catalog(encoder).samples(encoder, shop.examples, cohort, shop.guises)
+        said[f"{len(shop.items):,} of {shop.source}"] = None
+    source = f"rows ({', '.join(said)}) in fields, names, prose and titles, with images, words and both"
+    if made_up:
+        samples += N_TIMES * [sample for each in made_up for sample in made_up_samples(encoder, each, cohort)]
+        source += f"; and {len(made_up)} made-up shops"
+    calibration = fit_calibration(samples, source, BESIDE_WORDS, cohort)
     write_calibration(folder / CARD_FILE, calibration)
     return calibration
 
 
-def with_unnamed(calibration: Calibration) -> Calibration:
-    """The calibration, where the bare name of a thing that no title is called tells against a match of a text."""
-    curve = calibration.curves.get(QueryKind.TEXT)
-    if curve is None or curve.match is None:
-        return calibration
-    match = replace(
-        curve.match,
-        intercept=round(curve.match.intercept + PASS_MARGIN, 4),
-        weights={**curve.match.weights, PageSignal.UNNAMED: UNNAMED_WEIGHT},
-    )
-    return replace(calibration, curves={**calibration.curves, QueryKind.TEXT: replace(curve, match=match)})
+def made_up_samples(encoder: Encoder, shop: MadeUpShop, cohort: Cohort) -> list[CalibrationSample]:
+    """What a made-up shop's export, indexed as it is, answers to its queries. Blocks for seconds."""
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        with Fetcher() as fetcher:
+            Indexer(store, encoder, fetcher).run(open_source(str(shop.catalog)), lambda _: None)
+        titles = {each.item.sku: plain_title(each.item.title) for each in store.catalog.all_items()}
+        examples = [
+            Example(Query(query.text), frozenset(sku for sku, title in titles.items() if title in query.grades))
+            for query in shop.queries
+        ]
+        engine = SearchEngine.open(store, encoder).uncalibrated(cohort)
+        samples = list(calibration_samples(engine, examples))
+        store.close()
+    return samples
 
 
 def lines(calibration: Calibration) -> Iterator[str]:
@@ -88,7 +100,8 @@ def main(
     work: Annotated[Path, typer.Option(help="The working folder of the encoder's recipe.")] = Path("build/encoder"),
 ) -> None:
     """Calibrate an encoder on the rows that its training held out."""
-    typer.echo("\n".join(lines(calibrate_folder(encoder, labelled_shops(data, work)))))
+    small_shops = chain(labelled_shops(data, work), sized_shops(data, work))
+    typer.echo("\n".join(lines(calibrate_folder(encoder, small_shops, read_made_up_shops(FITTED)))))
 
 
 if __name__ == "__main__":

@@ -64,19 +64,11 @@ class ShopSample:
     queries: Sequence[FusionQuery]
 
 
-def guises(shop: SmallShop) -> Iterator[tuple[bool, bool]]:
-    """Whether a catalog has images, and whether it has words: images that an encoder was trained on tell nothing."""
-    yield False, True
-    if shop.has_new_images:
-        yield True, True
-        yield True, False
-
-
 def samples_of(encoder: Encoder, shop: SmallShop) -> Iterator[ShopSample]:
     """The shop in each of its guises. Blocks for about a minute."""
     catalog = shop.catalog(encoder)
     asked = [each for each in shop.examples if each.relevant and not each.query.images]
-    for with_images, with_words in guises(shop):
+    for with_images, with_words in shop.guises:
         with temporary_engine(encoder, catalog.entries(with_images=with_images, with_words=with_words)) as engine:
             queries = [query for example in asked if (query := fusion_query(engine, example)) is not None]
             guise = " and ".join(["images"] * with_images + ["words"] * with_words)

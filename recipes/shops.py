@@ -28,7 +28,7 @@ from vitrina.search.encoders.late_interaction import encoded_texts
 from vitrina.search.store.images import image_id_of
 from vitrina.search.types.item import WORD, Item, embedding_text
 from vitrina.search.types.query import Query
-from vitrina.tuning.encoder.calibration import OUT_OF_CATALOG_TEXTS, CalibrationCatalog
+from vitrina.tuning.encoder.calibration import CATALOG_KINDS, OUT_OF_CATALOG_TEXTS, CalibrationCatalog
 
 MAX_ROWS = 600
 N_LABELS, N_PHOTOS = 60, 40
@@ -40,6 +40,9 @@ N_OUT_OF_CATALOG = 40
 
 MAX_RELEVANT = 25
 """A tag of more rows says little of them."""
+
+SIZES, N_SIZED = (100, 1_000, 10_000), 120
+"""Rows of shops that differ in nothing else, and the labels that each is asked for."""
 
 SHOWN_ONE_IN = 6
 """Rows kept out of the catalog, so that their photos are new to it as a shopper's are."""
@@ -60,6 +63,12 @@ class SmallShop:
     is_indexed: Sequence[bool]
     examples: Sequence[Example]
     has_new_images: bool
+
+    @property
+    def guises(self) -> tuple[tuple[bool, bool], ...]:
+        """Whether a catalog has images, and whether it has words: images that an encoder was trained on tell
+        nothing."""
+        return CATALOG_KINDS if self.has_new_images else ((False, True),)
 
     def catalog(self, encoder: Encoder) -> CalibrationCatalog:
         """The catalog, embedded as the indexer would. Blocks."""
@@ -285,6 +294,24 @@ def shops_of(
         yield shop("fields", [in_fields(*each) for each in said])
         yield shop("names", [replace(in_fields(*each), title=model_name(*each[:2])) for each in said])
         yield shop("prose", [in_prose(*each, nouns, rng) for each in said])
+
+
+def sized_shops(data: Path, work: Path, seed: int = 0) -> Iterator[SmallShop]:
+    """The same shop with ever more rows, for their words alone: what is near to a query says less among many."""
+    others = [rows for rows, is_new in read_small_sources(data, work, seed) if is_new and rows.source in LABELLED]
+    for rows in read_sources(data, work, lambda _: None):
+        if rows.source != LABELLED[0]:
+            continue
+        order = random.Random(seed).sample(range(len(rows.products)), len(rows.products))
+        for n in SIZES:
+            some = set(order[:n])
+            part = rows.where([at in some for at in range(len(rows.products))])
+            asked = LabelQueries(part, np.full(len(part.products), True), seed).by_text(N_SIZED)
+            labels, _ = out_of_catalog(part, others, N_OUT_OF_CATALOG, seed)
+            away = [Example(Query(text), frozenset()) for text in (*OUT_OF_CATALOG_TEXTS[::2], *labels)]
+            items = [in_fields(product, str(at)) for at, product in enumerate(part.products)]
+            held = [True] * len(items)
+            yield SmallShop(rows.source, f"{n:,} rows", items, part.images, held, [*asked, *away], False)
 
 
 def companion(products: Sequence[LabelledProduct], rng: random.Random) -> str:

@@ -89,10 +89,15 @@ def unnamed(parsed: ParsedQuery, lexical: LexicalIndex) -> float:
 
 
 def page_signals(
-    features: CalibrationFeatures, first: NDArray[np.int64], matches: QueryMatches, item_ids: NDArray[np.int64]
+    parsed: ParsedQuery,
+    lexical: LexicalIndex,
+    matches: QueryMatches,
+    features: CalibrationFeatures,
+    first: NDArray[np.int64],
+    item_ids: NDArray[np.int64],
 ) -> dict[PageSignal, float]:
     """What the hits of the first page, at positions ``first`` of the features, tell together; ``item_ids`` are theirs,
-    and ``matches`` what they hold of the query's words."""
+    and ``matches`` what they hold of the query's words. Nothing without hits."""
     if not len(first):
         return {}
     of_page = {
@@ -101,4 +106,8 @@ def page_signals(
         PageSignal.TEXT_TO_TEXT: Signal.TEXT_TO_TEXT,
     }
     highest = {signal: float(features[of_hit][first].max()) for signal, of_hit in of_page.items()}
-    return highest | {PageSignal.TITLES: float(matches.share_in_titles(item_ids).max())}
+    return highest | {
+        PageSignal.TITLES: float(matches.share_in_titles(item_ids).max()),
+        PageSignal.UNNAMED: unnamed(parsed, lexical),
+        PageSignal.SIZE: math.log10(max(len(lexical), 1)),
+    }

@@ -14,7 +14,7 @@ from vitrina.search.index.replica import IndexReplica
 from vitrina.search.retrieval.browsing import browsed_page
 from vitrina.search.retrieval.catalog_scores import catalog_scores
 from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, NO_ITEMS, Flags, assured, certain_items, lifted
-from vitrina.search.retrieval.features import are_unsaid, calibration_features, page_signals, unnamed
+from vitrina.search.retrieval.features import are_unsaid, calibration_features, page_signals
 from vitrina.search.retrieval.fusion import PartWeights, Scores
 from vitrina.search.retrieval.late_interaction import meaning_weight, piece_contributions, piece_scores
 from vitrina.search.retrieval.twins import Collapsed, collapsed
@@ -266,9 +266,9 @@ class Retriever:
                 order = np.lexsort((pool, -totals))
                 features = calibration_features(by_vectors, by_catalog, fused, parsed.text)
                 first = order[:NO_MATCH_DEPTH]
-                page = page_signals(features, first, in_catalog.words.matches, pool[first])
+                matches = in_catalog.words.matches
+                page = page_signals(parsed, self._replica.lexical, matches, features, first, pool[first])
                 page |= self._names_shared(parsed, pool[first])
-                page[PageSignal.UNNAMED] = unnamed(parsed, self._replica.lexical)
         return RankedCandidates(
             kind=parsed.kind,
             item_ids=pool,

@@ -87,9 +87,11 @@ class PageSignal(StrEnum):
     UNNAMED = "no title is called so"
     """1 for the bare name of a thing that no title has as what an item is: a shop of telescopes and printer paper sells
     no printer. 1 more for a known name of several words that no item holds whole: sewing machine."""
+    SIZE = "items, as a power of ten"
+    """Of many items one is near to anything: the same words and cosines say less in a catalog of thousands."""
 
 
-PAGE_AGAINST = frozenset({PageSignal.LENGTH, PageSignal.NAMES, PageSignal.UNNAMED})
+PAGE_AGAINST = frozenset({PageSignal.LENGTH, PageSignal.NAMES, PageSignal.UNNAMED, PageSignal.SIZE})
 """The page signals that may tell for or against an answer; more of any other never tells against one."""
 
 PageSignals = Mapping[PageSignal, float]

@@ -9,21 +9,16 @@ import numpy as np
 import pytest
 
 from recipes import calibration
-from recipes.calibration import calibrate_folder, lines, with_unnamed
+from recipes.calibration import calibrate_folder, lines
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.queries import LabelQueries, out_of_catalog
+from recipes.made_up_shops import MadeUpShop, ShopQuery
 from recipes.shops import Nouns, shops_of
 from tests.fakes import FakeEncoder, make_image, png
+from vitrina.evaluation.calibration import new_cohort
 from vitrina.evaluation.samples import Example
-from vitrina.search.types.calibration import (
-    Calibration,
-    Curve,
-    MatchCurve,
-    PageSignal,
-    QueryKind,
-    read_calibration,
-)
+from vitrina.search.types.calibration import PageSignal, QueryKind, read_calibration
 
 COLOURS = ("red", "green", "blue")
 
@@ -85,13 +80,22 @@ def test_random_negatives_share_no_kind() -> None:
     assert set(photos) <= set(FRUIT.images)
 
 
-def test_the_bare_name_of_a_thing_that_no_title_is_called_tells_against_a_match() -> None:
-    match = MatchCurve(0.25, 0.0, {PageSignal.WORDS: 1.0, PageSignal.UNNAMED: -0.1})
-    both = {kind: Curve(0.0, {}, 0.1, match=match) for kind in (QueryKind.TEXT, QueryKind.IMAGE)}
-    curves = with_unnamed(Calibration(both)).curves
-    assert curves[QueryKind.IMAGE].match == match
-    assert curves[QueryKind.TEXT].match == MatchCurve(0.75, 0.0, {PageSignal.WORDS: 1.0, PageSignal.UNNAMED: -4.0})
-    assert with_unnamed(Calibration({})) == Calibration({})
+def made_up_shop(folder: Path) -> MadeUpShop:
+    catalog = folder / "hats.csv"
+    catalog.write_text("sku,title\n1,Red Hat\n2,Blue Hat\n")
+    asked: tuple[tuple[str, dict[str, int]], ...] = (
+        ("red hat", {"red hat": 3, "blue hat": 1}),
+        ("blue", {"blue hat": 3}),
+        ("kettle", {}),
+    )
+    return MadeUpShop(1, catalog, tuple(ShopQuery(text, grades, False) for text, grades in asked))
+
+
+def test_a_made_up_shop_is_asked_as_it_is_exported(tmp_path: Path, encoder: FakeEncoder) -> None:
+    samples = calibration.made_up_samples(encoder, made_up_shop(tmp_path), new_cohort(encoder))
+    assert [each.answerable for each in samples] == [True, True, False]
+    assert [int(each.relevant.sum()) for each in samples] == [2, 1, 0]
+    assert [each.page[PageSignal.SIZE] for each in samples] == [pytest.approx(np.log10(2))] * 3
 
 
 @pytest.mark.slow
@@ -106,11 +110,12 @@ def test_a_folder_is_calibrated_in_place(
         for rows, others in ((CLOTHES, [FRUIT]), (FRUIT, [CLOTHES]))
         for shop in shops_of(rows, others, nouns, has_new_images=True, seed=0)
     ]
-    fitted = calibrate_folder(tmp_path, small_shops)
+    fitted = calibrate_folder(tmp_path, small_shops, [made_up_shop(tmp_path)])
     assert set(fitted.curves) == set(fitted.of_images) == set(QueryKind)
     assert read_calibration(tmp_path / "vitrina.json") == fitted
     assert "schedule" in json.loads((tmp_path / "vitrina.json").read_text())
     assert "30 of clothes" in fitted.source
+    assert "1 made-up shops" in fitted.source
     assert len(list(lines(fitted))) == 6
     text = fitted.curves[QueryKind.TEXT].measured
     assert text is not None

@@ -109,9 +109,15 @@ class CalibrationCatalog:
             for at in np.flatnonzero(self.is_indexed).tolist()
         ]
 
-    def samples(self, encoder: Encoder, examples: Sequence[Example], cohort: Cohort) -> Iterator[CalibrationSample]:
+    def samples(
+        self,
+        encoder: Encoder,
+        examples: Sequence[Example],
+        cohort: Cohort,
+        kinds: Sequence[tuple[bool, bool]] = CATALOG_KINDS,
+    ) -> Iterator[CalibrationSample]:
         """Put the same queries to a catalog of each kind. Blocks."""
-        for with_images, with_words in CATALOG_KINDS:
+        for with_images, with_words in kinds:
             entries = self.entries(with_images=with_images, with_words=with_words)
             with temporary_engine(encoder, entries, cohort) as engine:
                 yield from calibration_samples(engine, examples)

@@ -49,12 +49,12 @@ def measure_made_up_shops(encoder: Encoder, data: Path) -> Iterator[Figure]:
     for shop in read_made_up_shops():
         n_shops[shop.round] += 1
         for each in ask(encoder, shop):
-            asked[shop.round, each.query.is_seen].append(each)
-    for (number, is_seen), answers in sorted(asked.items(), reverse=True):
+            asked[shop.round, each.query.has_guided].append(each)
+    for (number, has_guided), answers in sorted(asked.items(), reverse=True):
         fitted = ", which confidences are fitted to" if number in FITTED else ""
-        half = "words were written with these queries in view" if is_seen else "totals of these alone were seen"
+        half = "words were written with these queries in view" if has_guided else "totals of these alone were seen"
         how = f"round {number}, {n_shops[number]} shops{fitted}; {half}"
-        yield from figures(f"round {number}, {'seen' if is_seen else 'others'}", answers, how)
+        yield from figures(f"round {number}, {'guided' if has_guided else 'others'}", answers, how)
 
 
 def ask(encoder: Encoder, shop: MadeUpShop) -> Iterator[AskedQuery]:

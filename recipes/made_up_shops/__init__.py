@@ -2,7 +2,7 @@
 
 They were written for this, in rounds, by people who saw neither the code nor each other's shops, to learn what a shop
 that nobody has seen meets. The queries of a round were divided at random when it began: the words in ``synonyms.txt``
-were written with one half in view (``is_seen``), while the totals of the other half said what that was worth.
+were written with one half in view (``has_guided``), while the totals of the other half said what that was worth.
 ``NAME.csv`` (or ``.tsv``, ``.xml``, ...) in the folder of a round is a catalog, ``NAME.queries.jsonl`` what is asked.
 """
 
@@ -27,7 +27,7 @@ class ShopQuery:
 
     text: str
     grades: Mapping[str, int]
-    is_seen: bool
+    has_guided: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,6 @@ def plain_title(title: str) -> str:
 def _read_queries(path: Path) -> tuple[ShopQuery, ...]:
     rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     return tuple(
-        ShopQuery(row["query"], {plain_title(title): grade for title, grade in row["grades"].items()}, row["seen"])
+        ShopQuery(row["query"], {plain_title(title): grade for title, grade in row["grades"].items()}, row["guided"])
         for row in rows
     )

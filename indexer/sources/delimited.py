@@ -23,6 +23,7 @@ from vitrina.indexer.sources.delimited_rows import (
     unwrapped,
 )
 from vitrina.indexer.sources.encodings import TextEncoding, detect_encoding, open_bytes, open_text
+from vitrina.indexer.sources.headerless import names_by_values
 from vitrina.search.types.errors import SourceError
 
 _DELIMITERS = ",\t;|"
@@ -41,6 +42,9 @@ INDEX = "index"
 
 N_HEADER_LINES = 30
 """Rows looked through for the header."""
+
+N_TOLD = 500
+"""Rows whose values tell what columns without names are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +148,14 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
         raise SourceError(
             f"The header of {path.name} cannot be read.", remedy="Put each column's name in its first line."
         )
+    told = _told_by_values(sample, header, path)
+    header = told or header
     below, n_columns = sample[header.n_lines :], len(header.names)
     is_escaped = has_escapes(below, header.delimiter, n_columns)
     layout = RowFormat(header.delimiter, n_columns, is_quoted=_is_quoted(below, header), is_escaped=is_escaped)
     layout = replace(layout, is_wrapped=is_wrapped)
     n_lines = count_lines(path)
-    names = unique(header.names)
+    names = tuple(told.names) if told else unique(header.names)
     table = DelimitedTable(
         path,
         names,
@@ -163,6 +169,16 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
     if next(table.rows(), None) is None:
         raise SourceError(f"{path.name} has a header and no rows.", remedy="Export the catalog again.")
     return table
+
+
+def _told_by_values(sample: Sequence[str], header: _Header, path: Path) -> _Header | None:
+    """A header that is not in the file, above its first row; None where the file has one of its own."""
+    n_before = header.n_lines - 1 - sum(name.count("\n") for name in header.names)
+    if any(header.delimiter in text for text in header.above):
+        return None
+    rows = [row for line, row in _sample_rows(sample, header.delimiter) if line > n_before][:N_TOLD]
+    found = names_by_values(rows, path.name) if rows else None
+    return None if found is None else replace(header, names=[*found[0]], n_lines=n_before, told=(found[1],))
 
 
 def _first_lines(file: TextIO) -> Iterator[str]:
@@ -183,19 +199,24 @@ def count_lines(path: Path, max_bytes: int = 1 << 28) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """The header's cells, how many lines end with it, and the text of the lines above it."""
+    """The header's cells, how many lines end with it, and the text of the lines above it; ``told`` says how columns
+    without names were understood."""
 
     delimiter: str
     names: list[str]
     n_lines: int
     above: tuple[str, ...]
+    told: tuple[str, ...] = ()
 
     def notes(self, path: Path) -> tuple[str, ...]:
         """What was skipped."""
         if not self.above:
-            return ()
+            return self.told
         lines = "line" if len(self.above) == 1 else "lines"
-        return (f"{path.name}: the {len(self.above)} {lines} above the header were skipped ({self.above[0][:60]!r}).",)
+        return (
+            *self.told,
+            f"{path.name}: the {len(self.above)} {lines} above the header were skipped ({self.above[0][:60]!r}).",
+        )
 
 
 def _find_header(sample: Sequence[str], path: Path) -> _Header | None:

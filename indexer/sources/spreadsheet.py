@@ -28,6 +28,7 @@ from vitrina.indexer.sources.delimited import (
     open_delimited,
     unique,
 )
+from vitrina.indexer.sources.headerless import names_by_values
 from vitrina.indexer.sources.spreadsheet_parts import SheetParts, read_parts
 from vitrina.search.types.errors import SourceError
 
@@ -49,12 +50,16 @@ _CURRENCY = re.compile(r"\[\$([^\]-]+)(?:-[0-9A-Fa-f]+)?\]|\"\s*([^\"\d#]+?)\s*\
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One sheet: its name, the number of its header's row, the columns in their order, and what is beside its cells."""
+    """One sheet: its name, the number of its header's row, the columns in their order, and what is beside its cells.
+
+    Without a header, ``n_header`` is that of the row above its first, and ``note`` says how its columns are understood.
+    """
 
     name: str
     n_header: int
     columns: tuple[str, ...]
     first_rows: tuple[list[str], ...] = ()
+    note: str = ""
     parts: SheetParts = field(default_factory=SheetParts, compare=False, repr=False)
 
 
@@ -100,11 +105,12 @@ def open_spreadsheet(path: Path) -> SpreadsheetTable | DelimitedTable:
     book = _opened(path)
     try:
         shown = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
-        found = [(n_known_names(each.columns), each) for sheet in shown if (each := _header(sheet)) is not None]
+        sheets_found = [each for sheet in shown if (each := _header(sheet, path.name)) is not None]
     except _DAMAGED as error:
         raise _damaged(path, error) from error
     finally:
         book.close()
+    found = [(0 if each.note else n_known_names(each.columns), each) for each in sheets_found]
     if not found:
         raise SourceError(f"{path.name} has no sheet with a header and rows.", remedy="Export the catalog again.")
     best = max(found, key=lambda pair: (pair[0], len(pair[1].columns) > 1))[1]
@@ -120,9 +126,13 @@ def open_spreadsheet(path: Path) -> SpreadsheetTable | DelimitedTable:
 def _notes(path: Path, sheets: Sequence[Sheet], names: Sequence[str]) -> tuple[str, ...]:
     read = [sheet.name for sheet in sheets]
     others = [name for name in names if name not in read]
-    above = [sheet for sheet in sheets if sheet.n_header > 1]
+    above = [sheet for sheet in sheets if sheet.n_header > (not sheet.note)]
     notes = [f"{path.name}: read the sheet {', '.join(read)}, and not {', '.join(others)}."] if others else []
-    notes += [f"{path.name}: skipped what is above row {each.n_header} of the sheet {each.name}." for each in above]
+    notes += [
+        f"{path.name}: skipped what is above row {each.n_header + bool(each.note)} of the sheet {each.name}."
+        for each in above
+    ]
+    notes += list(dict.fromkeys(each.note for each in sheets if each.note))
     return (*notes, *(note for each in sheets for note in help_notes(path, each.first_rows)))
 
 
@@ -177,8 +187,8 @@ def _damaged(path: Path, error: Exception) -> SourceError:
     )
 
 
-def _header(sheet: ReadOnlyWorksheet) -> Sheet | None:
-    """A sheet by its header; None if it has none, or no row below it."""
+def _header(sheet: ReadOnlyWorksheet, source: str) -> Sheet | None:
+    """A sheet by its header, or by its values where it has none; None if it has no two rows."""
     sheet.reset_dimensions()
     rows = ((number, [_text(cell) for cell in row]) for number, row in enumerate(sheet.iter_rows(), start=1))
     filled = list(islice(((number, row) for number, row in rows if any(row)), N_HEADER_LINES))
@@ -188,6 +198,10 @@ def _header(sheet: ReadOnlyWorksheet) -> Sheet | None:
     number, names = filled[at]
     while names and not names[-1]:
         names.pop()
+    if all(sum(map(bool, row)) < 2 for _, row in filled[:at]) and (
+        told := names_by_values([row for _, row in filled[at:]], source)
+    ):
+        return Sheet(sheet.title, number - 1, told[0], note=told[1])
     first_rows = tuple(row for _, row in filled[at + 1 :])
     return Sheet(sheet.title, number, unique(names), first_rows) if first_rows else None
 

@@ -111,19 +111,6 @@ def test_a_column_whose_values_repeat_is_no_key(tmp_path: Path) -> None:
         open_source(str(write(tmp_path, "list.csv", "Item group,Price\nHats,9\nHats,8\n")))
 
 
-def test_a_table_without_a_header_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"first line of list\.csv looks like a product"):
-        open_source(
-            str(
-                write(
-                    tmp_path,
-                    "list.csv",
-                    "A-1,Red shirt,19.99,https://s.example/1.jpg\nA-2,Mug,9.99,https://s.example/2.jpg\n",
-                )
-            )
-        )
-
-
 def test_columns_that_others_are_made_of_are_named_as_the_file_does(tmp_path: Path) -> None:
     table = "article_id,product_code,prod_name,product_type_name,detail_desc,colour_group_name\n0108775015,0108775,Top,Vest top,Soft,Black\n"
     assert dict(open_source(str(write(tmp_path, "articles.csv", table))).fields) == {
@@ -632,9 +619,3 @@ def test_a_prefix_of_most_columns_and_a_numbered_net_price(tmp_path: Path) -> No
     table = "tw_Id,tw_Symbol,tw_Nazwa,tw_Opis,tc_CenaNetto7\n3,CR-WHI,Skuter biały 60V,,1190.0\n4,CR-RED,Skuter czerwony,,920.0\n"
     scooter = read(write(tmp_path, "gt.csv", table))[0][0].item
     assert (scooter.sku, scooter.title, scooter.price_cents) == ("CR-WHI", "Skuter biały 60V", 119000)
-
-
-def test_a_first_product_is_no_header_where_addresses_would_serve_as_keys(tmp_path: Path) -> None:
-    table = "".join(f"{n};Book {n} of tales;https://img.example/{n}.jpg;12.4{n};1,2,0\n" for n in range(1, 5))
-    with pytest.raises(SourceError, match="looks like a product"):
-        read(write(tmp_path, "books.csv", table))

@@ -1,0 +1,243 @@
+"""Tables without a line of names: whether the first line is a product, and what each column is by its values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+
+from vitrina.indexer.sources.cells import is_blank
+from vitrina.indexer.sources.column_names import n_known_names
+from vitrina.search.types.errors import SourceError
+
+MAX_KEY_CHARS = 64
+N_DESCRIPTION_CHARS = 80
+"""Titles are hardly ever as long, descriptions mostly longer."""
+
+_IMAGE = re.compile(r"\S+\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#]\S*)?", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:(?:https?:)?//|www\.)\S+", re.IGNORECASE)
+_NUMBER = r"\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
+_AMOUNT = re.compile(rf"(?P<before>[^\d\s.,'-]{{1,4}} ?)?(?:{_NUMBER})(?P<after> ?[^\d\s.,'-]{{1,4}})?")
+_SIGN = re.compile(
+    r"[$€£¥₹₽₩₺₴₫฿元円₪]|\b(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|PLN|SEK|NOK|DKK|CZK|RON|zł|Kč|kr|lei|Rs|TL|руб|грн)\b"
+)
+_DECIMALS = re.compile(r".*\d[.,]\d{1,2}\D*")
+_CODE = re.compile(r"(?=\D*\d)[^\s,;|<>]+")
+
+
+@dataclass(frozen=True)
+class _Column:
+    """What a table's rows have in one column; ``number`` counts from 1."""
+
+    number: int
+    cells: tuple[str, ...]
+
+    @cached_property
+    def filled(self) -> list[str]:
+        """The cells with something in them."""
+        return [cell for cell in self.cells if cell]
+
+    @cached_property
+    def kind(self) -> str:
+        """What nine of ten cells are: ``image``, ``url``, ``barcode``, ``amount``, ``code``, or else ``text``."""
+        kinds = ("image", "url", "barcode", "amount", "code") if self.filled else ()
+        return next((kind for kind in kinds if self.share(kind) >= 0.9), "text")
+
+    @cached_property
+    def distinct_share(self) -> float:
+        """The share of different values among all rows."""
+        return len({*self.filled}) / len(self.cells)
+
+    @cached_property
+    def n_chars(self) -> float:
+        """How long a text in it is."""
+        return median(map(len, self.filled)) if self.filled else 0
+
+    def share(self, kind: str) -> float:
+        """The share of the filled cells that are of a kind."""
+        return sum(_is_a(kind, cell) for cell in self.filled) / max(1, len(self.filled))
+
+    @property
+    def is_phrased(self) -> bool:
+        """Whether at least half of its texts are of several words."""
+        n_phrases = sum(" " in cell and any(map(str.isalpha, cell)) for cell in self.filled)
+        return self.kind == "text" and 2 * n_phrases >= len(self.filled) > 0
+
+    @property
+    def has_signs(self) -> bool:
+        """Whether most amounts have a currency."""
+        return 2 * sum(_SIGN.search(cell) is not None for cell in self.filled) > len(self.filled)
+
+    @property
+    def has_decimals(self) -> bool:
+        """Whether at least a fifth of the amounts have decimals."""
+        return 5 * sum(_DECIMALS.fullmatch(cell) is not None for cell in self.filled) >= len(self.filled) > 0
+
+
+def names_by_values(rows: Sequence[Sequence[str]], source: str) -> tuple[tuple[str, ...], str] | None:
+    """The names of a table's columns, told by the values in its first rows, and a note on how they were understood;
+    None if the first row may well be a line of names.
+
+    Texts that are nothing else become the attributes ``column 3``; numbers that are nothing else have an empty name and
+    are left out. Raises ``SourceError`` where the first row is a product and the columns cannot be told surely.
+    """
+    told = [row for row in rows if sum(map(bool, map(str.strip, row))) > 1]
+    widths = [len(row) for row in told]
+    if len(told) < 2 or not rows[0] or n_known_names(rows[0]):
+        return None
+    width = max(widths, key=widths.count)
+    columns = [_Column(at + 1, tuple(_cell(row, at) for row in told if len(row) <= width)) for at in range(width)]
+    if len(rows[0]) > width or len(columns[0].cells) < 2 or not _is_product(columns):
+        return None
+    roles = _roles(columns, source, rows[0])
+    names = tuple(roles.get(column.number) or _leftover(column) for column in columns)
+    return names, _note(source, names, columns)
+
+
+def _cell(row: Sequence[str], at: int) -> str:
+    return "" if at >= len(row) or is_blank(row[at]) else row[at].strip()
+
+
+def _is_product(columns: Sequence[_Column]) -> bool:
+    """Whether the first row has, where the rows below have values of a kind, a value of that kind; at least one that no
+    column is called, or a code and a number."""
+    shown = [(column, column.cells[0]) for column in columns if column.cells[0]]
+    kinds = {column: _kind_below(column) for column, _ in shown}
+    typed = [(column, cell) for column, cell in shown if kinds[column] != "text"]
+    if not any(column.kind == "text" for column, _ in shown):
+        return False
+    if not all(_is_a(kinds[column], cell) for column, cell in typed):
+        return False
+    sure = [column for column, _ in typed if kinds[column] in ("image", "url", "barcode")]
+    sure += [column for column, cell in typed if kinds[column] == "amount" and _SIGN.search(cell)]
+    if sure:
+        return True
+    has_code = any(kinds[column] == "code" for column, _ in typed)
+    amounts = [(column, cell) for column, cell in typed if kinds[column] == "amount"]
+    decimals = [column for column, cell in amounts if _DECIMALS.fullmatch(cell)]
+    return (has_code and bool(amounts)) or len(decimals) == 1  # 0,5 and 1,0 may be the sizes that prices are of
+
+
+def _kind_below(column: _Column) -> str:
+    below = _Column(column.number, column.cells[1:])
+    return below.kind if below.filled else column.kind
+
+
+def _roles(columns: Sequence[_Column], source: str, first: Sequence[str]) -> dict[int, str]:
+    """The names of the columns that are fields, by their numbers."""
+    title, description = _texts(columns)
+    if title is None:
+        raise _untold(source, first, "none of its columns is surely the title")
+    key = _key([column for column in columns if column not in (title, description)], title)
+    prices = _prices([column for column in columns if column is not key])
+    if len(prices) > 1:
+        numbers = " and ".join(str(column.number) for column in prices)
+        raise _untold(source, first, f"which of its columns {numbers} is the price cannot be told")
+    roles = {column.number: "price" for column in prices} | {title.number: "title"}
+    roles |= ({description.number: "description"} if description else {}) | ({key.number: "sku"} if key else {})
+    for name, kind in (("ean", "barcode"), ("url", "url"), ("image", "image")):
+        found = [column for column in columns if column.kind == kind and column is not key]
+        for n, column in enumerate(found[: None if kind == "image" else 1], start=1):
+            roles[column.number] = f"{name}_{n}" if n > 1 else name
+    return roles
+
+
+def _texts(columns: Sequence[_Column]) -> tuple[_Column | None, _Column | None]:
+    """The title, which differs most from row to row, and a longer text beside it."""
+    full = [column for column in columns if column.kind == "text" and 10 * len(column.filled) >= 9 * len(column.cells)]
+    phrased = [column for column in full if column.is_phrased]
+    titles = [column for column in phrased if column.n_chars <= 2 * min(each.n_chars for each in phrased)] or phrased
+    shorter = [column for column in phrased if column.n_chars <= N_DESCRIPTION_CHARS]
+    if not phrased:
+        alone = [column for column in full if column.distinct_share >= 0.9]
+        return (alone[0] if len(alone) == 1 else None), None
+    most = max(column.distinct_share for column in phrased)
+    telling = [column for column in shorter or titles if column.distinct_share >= 0.9 * most]
+    title = max(telling or phrased, key=lambda column: (column.distinct_share, -column.number))
+    longer = [column for column in columns if column.is_phrased and column.n_chars >= 2 * title.n_chars]
+    longer = [column for column in longer if column.n_chars > N_DESCRIPTION_CHARS]
+    return title, max(longer, key=lambda column: column.n_chars, default=None)
+
+
+def _key(columns: Sequence[_Column], title: _Column) -> _Column | None:
+    """The column with another code in each row: one with letters, or with leading zeros, or else numbers before the
+    title."""
+
+    def rank(column: _Column) -> int:
+        if any(any(map(str.isalpha, cell)) for cell in column.filled):
+            return 0
+        return 1 if any(cell.startswith("0") for cell in column.filled) else 2
+
+    coded = [column for column in columns if column.kind in ("code", "amount") and column.distinct_share == 1]
+    coded = [column for column in coded if all(map(_CODE.fullmatch, column.cells)) and not _is_money(column)]
+    coded = [column for column in coded if max(map(len, column.cells)) <= MAX_KEY_CHARS]
+    coded = [column for column in coded if rank(column) < 2 or column.number < title.number]
+    return min(coded, key=lambda column: (rank(column), column.number), default=None)
+
+
+def _is_money(column: _Column) -> bool:
+    return column.kind == "amount" and (column.has_signs or column.has_decimals)
+
+
+def _prices(columns: Sequence[_Column]) -> list[_Column]:
+    """The columns that may be the price: amounts with a currency, or else with decimals, or else the one of whole
+    amounts that are as round as prices and far above all others."""
+    amounts = [column for column in columns if column.kind == "amount"]
+    if found := [column for column in amounts if column.has_signs] or [each for each in amounts if each.has_decimals]:
+        return found
+    sizes = {column.number: median(float(re.sub(r"\D", "", cell)) for cell in column.filled) for column in amounts}
+    largest = max(amounts, key=lambda column: sizes[column.number], default=None)
+    if largest is None or sizes[largest.number] < 100 or largest.distinct_share < 0.5:
+        return []
+    is_far = all(10 * size <= sizes[largest.number] for number, size in sizes.items() if number != largest.number)
+    n_round = sum(cell[-1] in "059" for cell in largest.filled)
+    return [largest] if is_far and 10 * n_round >= 9 * len(largest.filled) else []
+
+
+def _leftover(column: _Column) -> str:
+    has_words = any(any(map(str.isalpha, cell)) for cell in column.filled)
+    return f"column {column.number}" if has_words and column.kind in ("text", "code") else ""
+
+
+def _note(source: str, names: Sequence[str], columns: Sequence[_Column]) -> str:
+    read = ", ".join(f"{number} as {name}" for number, name in enumerate(names, start=1) if name)
+    out = [str(column.number) for name, column in zip(names, columns, strict=True) if not name and column.filled]
+    left = f" Left out as numbers without a name: {', '.join(out)}." if out else ""
+    return (
+        f"{source} has no line of names; its columns are told by their values: {read}.{left} "
+        "If that is wrong, write a line with their names above the first."
+    )
+
+
+def _untold(source: str, first: Sequence[str], why: str) -> SourceError:
+    shown = ", ".join(cell[:60] for cell in first[:60])
+    return SourceError(
+        f"The first line of {source} looks like a product and not like the names of columns: {shown}; and {why}.",
+        remedy="Write a line with the columns' names above it, such as: sku,title,price,image",
+        details={"columns": list(first)},
+    )
+
+
+def _is_a(kind: str, cell: str) -> bool:
+    if kind == "image":
+        return _IMAGE.fullmatch(cell) is not None
+    if kind == "url":
+        return _ADDRESS.fullmatch(cell) is not None
+    if kind == "barcode":
+        return _is_barcode(cell)
+    if kind == "amount":
+        found = _AMOUNT.fullmatch(cell)
+        return found is not None and bool(
+            not (found["before"] or found["after"]) or _SIGN.search(found["before"] or found["after"])
+        )
+    return _CODE.fullmatch(cell) is not None and len(cell) <= MAX_KEY_CHARS
+
+
+def _is_barcode(cell: str) -> bool:
+    """Whether a cell is an EAN, UPC or GTIN whose check digit is right (GS1 General Specifications, 7.9.1)."""
+    if len(cell) not in (8, 12, 13, 14) or not (cell.isascii() and cell.isdigit()):
+        return False
+    digits = [int(digit) for digit in reversed(cell)]
+    return (sum(digits[::2]) + 3 * sum(digits[1::2])) % 10 == 0

@@ -1,0 +1,123 @@
+"""Tables without a line of names: the first line is a product, and columns are told by their values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.indexer.sources.catalogs import read, write
+from vitrina.indexer.sources import open_source
+from vitrina.search.types.errors import SourceError
+
+SHELF = (
+    '"0310","OAK SHELF 80 CM","4006381333931","1.299,00"\n'
+    '"0311","OAK SHELF 60 CM","4012345678901","899,50"\n'
+    '"0312","WALL HOOK BRASS","5901234123457","12"\n'
+)
+
+
+def test_columns_are_told_by_their_values(tmp_path: Path) -> None:
+    path = write(tmp_path, "list.csv", SHELF)
+    source = open_source(str(path))
+    assert dict(source.fields) == {"sku": "sku", "title": "title", "price": "price"}
+    assert source.notes == (
+        "list.csv has no line of names; its columns are told by their values: 1 as sku, 2 as title, 3 as ean, 4 as "
+        "price. If that is wrong, write a line with their names above the first.",
+    )
+    records, rejections = read(path)
+    assert rejections == []
+    assert [(each.origin, each.item.sku, each.item.price_cents) for each in records] == [
+        ("list.csv:1", "0310", 129900),
+        ("list.csv:2", "0311", 89950),
+        ("list.csv:3", "0312", 1200),
+    ]
+    assert records[0].item.title == "OAK SHELF 80 CM"
+    assert records[0].item.attributes == {"ean": "4006381333931"}
+
+
+def test_codes_round_amounts_and_names_are_told_in_any_order(tmp_path: Path) -> None:
+    table = (
+        "ACME;68A11;16400;1;Front brake pad\nPOWER ONE;77B2;2900;25;Rear brake pad\n"
+        "ACME;17129;2700;4;Oil filter, long\nORBIT;ZX14;;2;Spark plug\n"
+    )
+    pad, _, _, plug = [record.item for record in read(write(tmp_path, "parts.csv", table))[0]]
+    assert (pad.sku, pad.title, pad.price_cents, dict(pad.attributes)) == (
+        "68A11",
+        "Front brake pad",
+        1640000,
+        {"column_1": "ACME"},
+    )
+    assert (plug.sku, plug.price_cents) == ("ZX14", None)
+    assert "Left out as numbers without a name: 4." in open_source(str(tmp_path / "parts.csv")).notes[0]
+
+
+def test_addresses_images_and_a_longer_text(tmp_path: Path) -> None:
+    story = "A lamp that a family workshop turns from ash, sands by hand and oils twice before it is wired and tested."
+    table = "".join(
+        f"Lamp of ash {n}\thttps://s.example/p/{n}\t{n}8,99 €\t{story} No. {n}\tlamps/{n}.jpg\t0\n" for n in (1, 2, 3)
+    )
+    path = write(tmp_path, "lamps.tsv", table)
+    lamp = read(path)[0][0]
+    assert (lamp.item.title, lamp.item.url) == ("Lamp of ash 1", "https://s.example/p/1")
+    assert (lamp.item.price_cents, lamp.item.currency) == (1899, "EUR")
+    assert (lamp.item.description, len(lamp.images)) == (f"{story} No. 1", 1)
+    assert lamp.item.attributes == {}
+    assert "has no column of keys: items go by title" in open_source(str(path)).notes[1]
+
+
+def test_running_numbers_before_the_title_are_keys(tmp_path: Path) -> None:
+    table = "".join(f"{n};Book {n} of tales;https://img.example/{n}.jpg;12.4{n};1,2,0\n" for n in range(1, 5))
+    books = [record.item for record in read(write(tmp_path, "books.csv", table))[0]]
+    assert [(book.sku, book.title, book.price_cents) for book in books][:2] == [
+        ("1", "Book 1 of tales", 1241),
+        ("2", "Book 2 of tales", 1242),
+    ]
+
+
+def test_lines_above_the_first_product_are_skipped(tmp_path: Path) -> None:
+    records, _ = read(write(tmp_path, "list.csv", f"Price list of spring,,,\n\n{SHELF}"))
+    assert [record.origin for record in records] == ["list.csv:3", "list.csv:4", "list.csv:5"]
+
+
+def test_a_sheet_without_names(tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in (["K-1", "Blue cup", 4.5], ["K-2", "Red cup", 5.25], ["K-3", "Tall jug", 11]):
+        book.active.append(row)
+    book.save(tmp_path / "cups.xlsx")
+    records, _ = read(tmp_path / "cups.xlsx")
+    assert [(each.origin, each.item.sku, each.item.title, each.item.price_cents) for each in records] == [
+        ("cups.xlsx:1", "K-1", "Blue cup", 450),
+        ("cups.xlsx:2", "K-2", "Red cup", 525),
+        ("cups.xlsx:3", "K-3", "Tall jug", 1100),
+    ]
+    assert "1 as sku, 2 as title, 3 as price" in open_source(str(tmp_path / "cups.xlsx")).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ("A-1;Red mug;12,50;9,90\nA-2;Blue mug;13,50;8,40\n", "which of its columns 3 and 4 is the price"),
+        ("book;;2100;https://s.example/a.jpg\nbook;book;2100;https://s.example/b.jpg\n", "is surely the title"),
+    ],
+)
+def test_what_cannot_be_told_is_an_error_that_says_what_to_do(tmp_path: Path, table: str, reason: str) -> None:
+    with pytest.raises(SourceError, match=f"looks like a product and not like the names of columns: .*{reason}") as got:
+        open_source(str(write(tmp_path, "list.csv", table)))
+    assert "Write a line with the columns' names above it" in got.value.remedy
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "Sorte;0.5;1.0\nBier;2.20;4.00\nMost;2.50;4.50\n",
+        "Foo;Bar\nA-1;12,50\nA-2;13,50\n",
+        "Quux;2100;4006381333931\nA-1;Red mug;4006381333931\n",
+    ],
+)
+def test_names_above_values_of_another_kind_are_no_product(tmp_path: Path, table: str) -> None:
+    path = write(tmp_path, "list.csv", table)
+    records, _ = read(path, {"sku": table.split(";")[0]})
+    assert [record.origin for record in records][:1] == ["list.csv:2"]

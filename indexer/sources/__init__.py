@@ -13,6 +13,8 @@ from pathlib import Path
 
 from vitrina.indexer.sources.base import Record, Rejection, Source, Table, TableRow
 from vitrina.indexer.sources.cells import is_blank
+from vitrina.indexer.sources.column_names import folded, has_word
+from vitrina.indexer.sources.column_values import Sample, cell_at
 from vitrina.indexer.sources.columns import Columns, choose_columns
 from vitrina.indexer.sources.delimited import DelimitedTable, open_delimited
 from vitrina.indexer.sources.dialects.dialect import GENERIC, CatalogDialect, built_in, open_dialect, recognise_dialect
@@ -218,7 +220,7 @@ def open_source(
         columns = replace(columns, currencies=dict.fromkeys(columns.fields.get("price", ()), code))
     kept = frozenset((*columns.renamed, *(each for name in mapping or {} for each in columns.fields.get(name, ()))))
     headers = bound.sources
-    columns = replace(columns, decimal_mark=_decimal_mark(table, columns, headers))
+    columns = replace(columns, decimal_mark=_decimal_mark(table, columns, sample))
     given = () if image_folder is None else (image_folder,)
     usual = tuple(folder / name for folder in (*given, table.path.parent) for name in layout.image_folders)
     ignored = frozenset(column for column, name in bound.names.items() if name in bound.ignored)
@@ -248,17 +250,28 @@ def _first_cells(table: Table, layout: Layout) -> list[dict[str, object]]:
     return found
 
 
-def _decimal_mark(table: Table, columns: Columns, headers: Mapping[str, str]) -> DecimalMark | None:
-    """The decimal mark of the prices in the first rows; None where they do not tell, or numbers are not texts."""
-    prices = [headers.get(name, name) for field in ("price", "sale_price") for name in columns.fields.get(field, ())]
+def _decimal_mark(table: Table, columns: Columns, sample: Sample) -> DecimalMark | None:
+    """The decimal mark of the prices in the first rows, or else of all that are called prices there; None where they
+    do not tell, or numbers are not texts."""
+    prices = [name for field in ("price", "sale_price") for name in columns.fields.get(field, ())]
     if isinstance(table, SizedTable):
-        prices = [size.price for size in table.sizes]
-        table = table.table
-    if not isinstance(table, DelimitedTable):
+        rows = islice(table.table.rows(), N_SAMPLED)
+        sizes = [row.cells.get(size.price) for row in rows if isinstance(row, TableRow) for size in table.sizes]
+        return usual_decimal_mark(sizes, is_continental=_is_continental(table.table))
+    if isinstance(table, ParquetTable) or not prices:
         return None
-    rows = islice(table.rows(), N_SAMPLED) if prices else ()
-    cells = [row.cells.get(name) for row in rows if isinstance(row, TableRow) for name in prices]
-    return usual_decimal_mark(cells, is_continental=table.layout.delimiter == ";")
+    others = [name for name in table.columns if name not in prices and has_word(folded(name), "words", "price")]
+    found = (
+        usual_decimal_mark(
+            [cell_at(row, name) for row in sample() for name in names], is_continental=_is_continental(table)
+        )
+        for names in (prices, [*prices, *others])
+    )
+    return next((mark for mark in found if mark), None)
+
+
+def _is_continental(table: Table) -> bool:
+    return isinstance(table, DelimitedTable) and table.layout.delimiter == ";"
 
 
 def _existing(location: str) -> Path:

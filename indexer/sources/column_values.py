@@ -229,4 +229,4 @@ def is_product(columns: Sequence[str]) -> bool:
 
 def is_value(text: str) -> bool:
     """Whether a text is rather an image or an amount than the name of a column."""
-    return _IMAGE.search(text) is not None or _NUMBER.fullmatch(text) is not None
+    return any((_IMAGE.search(text), _NUMBER.fullmatch(text), _AMOUNT.match(text)))

@@ -121,17 +121,18 @@ def currency_of(symbol: str, row_currency: str | None) -> str | None:
 
 def is_other_dollar(text: str, code: str | None, decimal_mark: str | None) -> bool:
     """Whether the dollars of a text are rather another country's, as in ``$136,00``, which no American writes."""
-    is_bare = code == "USD" and "$" in text and "us" not in text.casefold()
+    is_bare = code == "USD" and "$" in text and "us" not in text.replace("$", "").casefold()
     mark = decimal_mark or pesos_mark(text) or ("," if _COMMA_AS_MARK.search(text) else None)
     return is_bare and mark == ","
 
 
 def pesos_mark(text: str) -> Literal[","] | None:
-    """The decimal mark of ``$25.000``, whose point groups thousands; None of any other text."""
+    """The decimal mark of ``$25.000`` and of ``u$s 25.000``, as Argentines write US dollars, whose points group
+    thousands; None of any other text."""
     return "," if _PESOS.fullmatch(text.strip()) else None
 
 
-_PESOS = re.compile(r"\$ ?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d\d)?|[1-9]\d{0,2}(?:\.\d{3})+(?:,\d\d)? ?\$")
+_PESOS = re.compile(r"(?:[uU]\$[sS] ?|\$ ?)[1-9]\d{0,2}(?:\.\d{3})+(?:,\d\d)?|[1-9]\d{0,2}(?:\.\d{3})+(?:,\d\d)? ?\$")
 _COMMA_AS_MARK = re.compile(r"\d,\d{1,2}(?![\d.,]*\d)")
 
 
@@ -154,6 +155,9 @@ def _names() -> Mapping[str, str]:
 
 def currency_in_name(name: str) -> str | None:
     """The currency in the name of a price's column, as in ``Preis in €`` or ``Price (Rs.)``."""
+    bracketed = _BRACKETED_CODE.search(name)
+    if bracketed and bracketed[1] in CODES:
+        return bracketed[1]
     for found in find_symbols(name, None):
         key = symbol_key(found.text)
         if not (key.isascii() and key.isalpha()) or key in _IN_NAMES:
@@ -161,8 +165,10 @@ def currency_in_name(name: str) -> str | None:
     return None
 
 
-_IN_NAMES = frozenset({"rs", "rp", "tl", "kc", "zl", "lei", "rm", "inr", "usd", "eur", "gbp"})
+_IN_NAMES = frozenset({"rs", "rp", "tl", "kc", "zl", "lei", "rm", "inr", "usd", "eur", "gbp", "euro"})
 """Symbols of letters that no other word of a column's name is."""
+
+_BRACKETED_CODE = re.compile(r"[(\[]([A-Z]{3})[)\]]")
 
 
 def _is_symbol(text: str, row_currency: str | None) -> bool:

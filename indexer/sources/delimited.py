@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 from vitrina.indexer.sources.base import Rejection, TableRow
 from vitrina.indexer.sources.cells import EDGES, clean_text
-from vitrina.indexer.sources.column_names import n_known_names
 from vitrina.indexer.sources.delimited_rows import (
     MAX_ROW_CHARS,
     Damage,
@@ -24,24 +21,26 @@ from vitrina.indexer.sources.delimited_rows import (
 )
 from vitrina.indexer.sources.encodings import TextEncoding, detect_encoding, open_bytes, open_text
 from vitrina.indexer.sources.headerless import names_by_values
+from vitrina.indexer.sources.headers import (
+    N_HEADER_LINES,
+    Header,
+    find_header,
+    help_notes,
+    is_help,
+    sample_rows,
+    sample_rows_below,
+)
 from vitrina.search.types.errors import SourceError
 
-_DELIMITERS = ",\t;|"
-_RARE_DELIMITERS = "^~\x01"
 _NAMES = {
     ",": "CSV", "\t": "TSV", ";": "CSV, semicolons", "|": "CSV, bars", "^": "CSV, carets", "~": "CSV, tildes",
     "\x01": "CSV, Hive's signs",
 }  # fmt: skip
-_SEPARATOR = re.compile(r'\ufeff?"?sep=([,;|\t])"?[,;|\t]*\s*', re.IGNORECASE)
-
 _END_OF_FILE = "\x1a"
 """What DOS programs write after the last line."""
 
 INDEX = "index"
 """What pandas' column of row numbers is called, to which it gives no name in CSV."""
-
-N_HEADER_LINES = 30
-"""Rows looked through for the header."""
 
 N_TOLD = 500
 """Rows whose values tell what columns without names are."""
@@ -139,11 +138,11 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
     found = detect_encoding(path, encoding)
     with open_text(path, found) as file:
         sample = list(_first_lines(file))
-    header = _find_header(sample, path)
+    header = find_header(sample, path)
     is_wrapped = header is not None and len(header.names) == 1 and are_wrapped(sample)
     if is_wrapped:
         sample = [unwrapped(line) for line in sample]
-        header = _find_header(sample, path)
+        header = find_header(sample, path)
     if header is None:
         raise SourceError(
             f"The header of {path.name} cannot be read.", remedy="Put each column's name in its first line."
@@ -171,12 +170,12 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
     return table
 
 
-def _told_by_values(sample: Sequence[str], header: _Header, path: Path) -> _Header | None:
+def _told_by_values(sample: Sequence[str], header: Header, path: Path) -> Header | None:
     """A header that is not in the file, above its first row; None where the file has one of its own."""
     n_before = header.n_lines - 1 - sum(name.count("\n") for name in header.names)
     if any(header.delimiter in text for text in header.above):
         return None
-    rows = [row for line, row in _sample_rows(sample, header.delimiter) if line > n_before][:N_TOLD]
+    rows = [row for line, row in sample_rows(sample, header.delimiter) if line > n_before][:N_TOLD]
     found = names_by_values(rows, path.name) if rows else None
     return None if found is None else replace(header, names=[*found[0]], n_lines=n_before, told=(found[1],))
 
@@ -197,144 +196,7 @@ def count_lines(path: Path, max_bytes: int = 1 << 28) -> int | None:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
-    """The header's cells, how many lines end with it, and the text of the lines above it; ``told`` says how columns
-    without names were understood."""
-
-    delimiter: str
-    names: list[str]
-    n_lines: int
-    above: tuple[str, ...]
-    told: tuple[str, ...] = ()
-
-    def notes(self, path: Path) -> tuple[str, ...]:
-        """What was skipped."""
-        if not self.above:
-            return self.told
-        lines = "line" if len(self.above) == 1 else "lines"
-        return (
-            *self.told,
-            f"{path.name}: the {len(self.above)} {lines} above the header were skipped ({self.above[0][:60]!r}).",
-        )
-
-
-def _find_header(sample: Sequence[str], path: Path) -> _Header | None:
-    """The header by the delimiter that cuts it into most known names, then the rows below into as many cells, then it
-    into most columns; of equals, by the file name's ending, then commas."""
-    separator = _SEPARATOR.fullmatch(sample[0]) if sample else None
-    if separator:
-        return _header(sample, separator[1], 1)
-    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-    order = "\t" + _DELIMITERS if {".tsv", ".tab"} & set(suffixes) else _DELIMITERS
-    order += "".join(mark for mark in _RARE_DELIMITERS if any(mark in line for line in sample[:N_HEADER_LINES]))
-    found = [header for delimiter in order if (header := _header(sample, delimiter, 0)) is not None]
-    return max(
-        found, key=lambda each: (n_known_names(each.names), _is_even(sample, each), len(each.names)), default=None
-    )
-
-
-def _is_even(sample: Sequence[str], header: _Header) -> bool:
-    """Whether the rows below a header of several columns, with nothing above it, have as many cells."""
-    n_columns = len(header.names)
-    return (
-        n_columns > 1 and not header.above and all(len(row) == n_columns for row in sample_rows_below(sample, header))
-    )
-
-
-def _header(sample: Sequence[str], delimiter: str, n_before: int) -> _Header | None:
-    """The row that names the columns, if cells are parted so."""
-    rows = [(at, row) for at, row in _sample_rows(sample, delimiter) if at > n_before and any(map(str.strip, row))]
-    rows = rows[:N_HEADER_LINES]
-    if not rows:
-        return None
-    best = header_at(rows)
-    line, names = rows[best]
-    above = [text.strip().strip(delimiter) for text in sample[n_before : line - 1]]
-    end = line + sum(name.count("\n") for name in names)
-    return _Header(delimiter, names, end, tuple(text for text in above if text))
-
-
-def header_at(rows: Sequence[tuple[int, list[str]]]) -> int:
-    """The position of the header among a table's first rows: the one with most known names, the last of equals; without
-    any known name, the first that is about as wide as the widest."""
-    known = [n_known_names(row) for _, row in rows]
-    most = max(known)
-    if most > 1 and (known[0] < most or len(rows) == 1 or known[1] == most):
-        first = known.index(most)
-        best = first + 1 if known[first + 1 : first + 2] == [most] and _is_second_header(rows, first) else first
-    elif known[0]:
-        best = 0
-    else:
-        widths = [sum(bool(cell.strip()) for cell in row) for _, row in rows]
-        best = 0 if widths[0] > 1 else next(at for at, width in enumerate(widths) if width >= 0.6 * max(widths))
-    return best + 1 if _names_for_programs(rows[best + 1 : best + 2], rows[best][1]) else best
-
-
-def sample_rows_below(sample: Sequence[str], header: _Header) -> list[list[str]]:
-    """The first rows under a header."""
-    rows = (row for at, row in _sample_rows(sample, header.delimiter) if at > header.n_lines)
-    return [*islice(rows, N_HEADER_LINES)]
-
-
-def help_notes(path: Path, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """What was skipped of the first rows, as it is no product."""
-    n_help = sum(map(is_help, rows))
-    return (
-        (f"{path.name}: rows skipped below the header since they only explain the columns: {n_help}.",)
-        if n_help
-        else ()
-    )
-
-
-def is_help(cells: Sequence[str]) -> bool:
-    """Whether a row below the header says which columns must be filled, or names them once more, as in the templates of
-    marketplaces."""
-    filled = [cell.strip(" *()").casefold() for cell in cells if cell.strip()]
-    n_help = sum(cell in _HELP for cell in filled)
-    return 2 * n_help >= len(filled) > 1 or (len(filled) > 2 and n_known_names(filled) >= max(3, 0.6 * len(filled)))
-
-
-_HELP = frozenset(
-    str.split(
-        "mandatory optional required recommended conditional conditionally preferred obligatorio opcional requerido "
-        "recomendado obligatoire facultatif optionnel requis obbligatorio facoltativo opzionale pflicht pflichtfeld "
-        "erforderlich empfohlen obrigatório verplicht optioneel wymagane opcjonalne обязательно необязательно "
-        "必填 选填 非必填 必須 任意 필수 선택"
-    )
-) | {"conditional mandatory", "conditionally required", "mandatory field", "optional field"}
-
-
-def _is_second_header(rows: Sequence[tuple[int, list[str]]], first: int) -> bool:
-    """Whether the row after a header is another, as in Amazon's files: names for people, then for programs."""
-    return all(re.fullmatch(r"[\w .:*-]*", cell) for cell in rows[first + 1][1])
-
-
-def _names_for_programs(below: Sequence[tuple[int, list[str]]], header: Sequence[str]) -> bool:
-    """Whether the row below a header for people names the same columns for programs, as ``item_sku``."""
-    names = [cell.strip(EDGES) for cell in below[0][1]] if below else []
-    held = [name for name in names if name and not name.isdecimal()]
-    n_joined = sum("_" in name for name in held)
-    is_for_people = sum(re.fullmatch(r"[a-z0-9_.]*", cell.strip()) is None for cell in header) > len(header) / 2
-    keys = all(re.fullmatch(r"[a-z][a-z0-9_.]*(?:[\[#][\w\[\]=#.]*)?", name) for name in held)
-    return keys and is_for_people and len(held) >= 3 and n_joined > len(held) / 3
-
-
-def _sample_rows(sample: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The sample's rows with the number of the line that each begins on, quotes read leniently."""
-    reader = csv.reader(sample, delimiter=delimiter)
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            continue
-        yield line, [*row]
-
-
-def _is_quoted(lines: Sequence[str], header: _Header) -> bool:
+def _is_quoted(lines: Sequence[str], header: Header) -> bool:
     """Whether double quotes enclose cells. They do not in a file that nobody quoted: every line has the header's
     number of cells if quotes are letters, and some quote that opens a cell does not close it.
     """

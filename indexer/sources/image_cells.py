@@ -62,6 +62,9 @@ _LABEL = re.compile(r"#\{[^{}]*\}|\s*!\s*(?:alt|title|desc|caption)\s*:[^|!]*")
 A television ! title : tv``."""
 
 _PLACEHOLDERS = frozenset({"no_selection", "no selection", "no image", "no_image", "noimage", "no-image"})
+_TRUTH_VALUES = frozenset({"true", "false", "yes", "no"})
+"""What another column has in a row that is out of step with the header, or a column that says whether there is one."""
+
 _MAX_DEPTH = 8
 _OBJECT_KEYS = (
     "bytes", "url", "src", "source", "original_url", "hi_res", "hiRes", "original", "full", "xl", "large", "contentUrl",
@@ -92,7 +95,11 @@ def read_image_cells(cell: object, files: ImageFiles, depth: int = 0) -> Iterato
     elif isinstance(cell, Mapping):
         yield from read_image_cells(_of_object(cell), files, depth + 1)
     else:
-        yield InputError(f"{str(cell)[:60]!r} is not an image.", remedy="Give its bytes, its path or its URL.")
+        yield _no_image(cell)
+
+
+def _no_image(cell: object) -> InputError:
+    return InputError(f"{str(cell)[:60]!r} is not an image.", remedy="Give its bytes, its path or its URL.")
 
 
 def _read_text(text: str, files: ImageFiles, depth: int) -> Iterator[ImageReference | InputError]:
@@ -108,6 +115,9 @@ def _read_text(text: str, files: ImageFiles, depth: int) -> Iterator[ImageRefere
     text = _NOTHING.sub("", text) if "no_selection" in text and text != "no_selection" else text
     for part in _split(_LABEL.sub("", text) if "#{" in text or " ! " in text else text, files):
         if part.lower() in _PLACEHOLDERS:
+            continue
+        if part.lower() in _TRUTH_VALUES and not files.is_one(part):
+            yield _no_image(part)
             continue
         try:
             yield _reference(part, files)

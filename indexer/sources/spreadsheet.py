@@ -19,16 +19,9 @@ from vitrina.indexer.sources.base import Rejection, TableRow
 from vitrina.indexer.sources.cells import is_blank, plain
 from vitrina.indexer.sources.column_names import folded, n_known_names
 from vitrina.indexer.sources.currencies import currency_of
-from vitrina.indexer.sources.delimited import (
-    N_HEADER_LINES,
-    DelimitedTable,
-    header_at,
-    help_notes,
-    is_help,
-    open_delimited,
-    unique,
-)
+from vitrina.indexer.sources.delimited import DelimitedTable, open_delimited, unique
 from vitrina.indexer.sources.headerless import names_by_values
+from vitrina.indexer.sources.headers import N_HEADER_LINES, header_at, help_notes, is_help, joined_names
 from vitrina.indexer.sources.spreadsheet_parts import SheetParts, read_parts
 from vitrina.search.types.errors import SourceError
 
@@ -202,7 +195,8 @@ def _header(sheet: ReadOnlyWorksheet, source: str) -> Sheet | None:
         told := names_by_values([row for _, row in filled[at:]], source)
     ):
         return Sheet(sheet.title, number - 1, told[0], note=told[1])
-    first_rows = tuple(row for _, row in filled[at + 1 :])
+    names, n_more = joined_names(filled, at)
+    number, first_rows = number + n_more, tuple(row for _, row in filled[at + 1 + n_more :])
     return Sheet(sheet.title, number, unique(names), first_rows) if first_rows else None
 
 

@@ -619,3 +619,21 @@ def test_a_prefix_of_most_columns_and_a_numbered_net_price(tmp_path: Path) -> No
     table = "tw_Id,tw_Symbol,tw_Nazwa,tw_Opis,tc_CenaNetto7\n3,CR-WHI,Skuter biały 60V,,1190.0\n4,CR-RED,Skuter czerwony,,920.0\n"
     scooter = read(write(tmp_path, "gt.csv", table))[0][0].item
     assert (scooter.sku, scooter.title, scooter.price_cents) == ("CR-WHI", "Skuter biały 60V", 119000)
+
+
+@pytest.mark.parametrize(
+    ("header", "column"),
+    [
+        ("SKU;DESCRIPCION;COSTO;VENTA;IVA %", "VENTA"),
+        ("SKU;Nome;Price List ID;Price 1;Price 2", "Price 1"),
+        ("SKU;Name;Cost;Price (UYU);Old price (UYU)", "Price (UYU)"),
+    ],
+)
+def test_which_amount_is_the_price(tmp_path: Path, header: str, column: str) -> None:
+    source = open_source(str(write(tmp_path, "shop.csv", f"{header}\nA-1;Camera;16;21.50;21\nA-2;Lens;16;9.00;21\n")))
+    assert source.fields["price"] == column
+
+
+def test_a_currency_in_brackets_behind_a_name(tmp_path: Path) -> None:
+    record = only(write(tmp_path, "shop.csv", "ID,Nombre,Precio (UYU),Precio antes (UYU)\n1,Perfume,4590,5100\n"))
+    assert (record.item.price_cents, record.item.currency) == (459000, "UYU")

@@ -21,10 +21,11 @@ def test_columns_are_told_by_their_values(tmp_path: Path) -> None:
     path = write(tmp_path, "list.csv", SHELF)
     source = open_source(str(path))
     assert dict(source.fields) == {"sku": "sku", "title": "title", "price": "price"}
-    assert source.notes == (
+    note = (
         "list.csv has no line of names; its columns are told by their values: 1 as sku, 2 as title, 3 as ean, 4 as "
-        "price. If that is wrong, write a line with their names above the first.",
+        "price. If that is wrong, write a line with their names above the first."
     )
+    assert source.notes == (note,)
     records, rejections = read(path)
     assert rejections == []
     assert [(each.origin, each.item.sku, each.item.price_cents) for each in records] == [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.indexer.sources.catalogs import make_image, read, write
+from tests.indexer.sources.catalogs import make_image, only, read, write
 from vitrina.indexer.sources.base import ImageReference
 from vitrina.indexer.sources.image_cells import read_image_cells
 from vitrina.indexer.sources.image_files import ImageFiles
@@ -292,3 +292,10 @@ def test_a_list_that_ends_in_a_separator_and_images_under_another_name(tmp_path:
 def test_a_list_in_quotes() -> None:
     assert paths('"a, b.jpg", "c.jpg"') == ["/shop/a, b.jpg", "/shop/c.jpg"]
     assert paths('"a.jpg"') == ["/shop/a.jpg"]
+
+
+@pytest.mark.parametrize("cell", ["true", "False", "yes"])
+def test_truth_values_are_no_images(tmp_path: Path, cell: str) -> None:
+    record = only(write(tmp_path, "shop.csv", f"sku,title,image\n1,Red wine,{cell}\n"))
+    assert record.images == ()
+    assert [problem.reason for problem in record.problems] == [f"{cell!r} is not an image."]

@@ -345,3 +345,14 @@ def test_a_description_of_names_and_values_is_attributes(tmp_path: Path) -> None
     record = only(write(tmp_path, "a.json", json.dumps(products)))
     assert (record.item.description, record.item.attributes) == ("", {"kind": "Pine", "length": "18 feet"})
     assert record.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("tablet", "cable"),
+    [({"price": "6.250"}, {"price": "342"}), ({"price": "6.250", "old_price": "6.999,00"}, {"price": "1.028"})],
+)
+def test_a_point_divides_thousands_where_other_prices_tell(
+    tmp_path: Path, tablet: dict[str, str], cable: dict[str, str]
+) -> None:
+    rows = [{"sku": "A", "title": "Tablet", **tablet}, {"sku": "B", "title": "Cable", **cable}]
+    assert read(write(tmp_path, "shop.json", json.dumps(rows)))[0][0].item.price_cents == 625000

@@ -222,6 +222,7 @@ def test_dollars_with_a_decimal_comma_are_not_those_of_the_us() -> None:
     assert parse_price("$1,29,999") == (12999900, "USD")
     assert parse_price("$25.000") == (2500000, None)
     assert parse_price("1.025.000 $") == (102500000, None)
+    assert parse_price("u$s 311.046") == (31104600, "USD")
     assert parse_price("$25.000", None, ".") == (2500, "USD")
 
 

@@ -1,0 +1,47 @@
+"""Headers in two lines: the second says the unit or currency of the first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.indexer.sources.catalogs import read, write
+from tests.indexer.sources.test_spreadsheet import save
+
+
+@pytest.mark.parametrize(
+    "units",
+    [";;EUR;kg", ";;€;(kg)", ";;in €;kg", ";;[EUR];", ";;€/St;kg"],
+    ids=["code", "sign", "in", "brackets", "per"],
+)
+def test_a_line_of_units_below_the_names(tmp_path: Path, units: str) -> None:
+    table = f"sku;title;price;weight\n{units}\nA-1;Oak stool;49,90;3\nA-2;Oak bench;99,00;9\n"
+    records, rejections = read(write(tmp_path, "list.csv", table))
+    assert rejections == []
+    assert [(each.origin, each.item.price_cents, each.item.currency) for each in records] == [
+        ("list.csv:3", 4990, "EUR"),
+        ("list.csv:4", 9900, "EUR"),
+    ]
+
+
+def test_names_in_the_line_above_a_currency(tmp_path: Path) -> None:
+    table = (
+        "Hof am Bach,,,,\nStand: Mai,,,,\nWaren-,,je,Preis,Summe:\n"
+        'gruppe,Artikelbezeichnung,,Euro,"0,00 €"\n1,Rote Bete,kg,"3,45","0,00 €"\n1,Lauch,Bund,"2,10","0,00 €"\n'
+    )
+    beet, _ = [record.item for record in read(write(tmp_path, "list.csv", table))[0]]
+    assert (beet.title, beet.price_cents, beet.currency) == ("Rote Bete", 345, "EUR")
+    assert beet.attributes == {"gruppe": 1, "je": "kg", "summe": "0,00 €"}
+
+
+def test_a_line_of_units_in_a_sheet(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["sku", "title", "price"], [None, None, "CHF"], ["A-1", "Stool", 49.9]]
+    (stool,), rejections = read(save(tmp_path, {"list": rows}))
+    assert (stool.item.price_cents, stool.item.currency, rejections) == (4990, "CHF", [])
+
+
+def test_a_product_below_the_names_is_no_line_of_units(tmp_path: Path) -> None:
+    table = "sku;title;size;price\nM;Stool;L;9\nEUR;Coin;S;1\n"
+    records, _ = read(write(tmp_path, "list.csv", table))
+    assert [record.item.sku for record in records] == ["M", "EUR"]

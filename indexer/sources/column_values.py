@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, n_known_names, name_table, words_of
@@ -11,14 +11,18 @@ from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, 
 Sample = Callable[[], Sequence[Mapping[str, object]]]
 """Gives the cells of a table's first rows; reads them only if they are asked for."""
 
-_KEYS = "sku id pid article artikel item material style part handle index gtin upc isbn asin ean barcode plu model"
+_KEYS = (
+    "sku id pid article artikel item material style model part handle index gtin upc isbn asin ean barcode plu model"
+)
 """Words in the names of keys, besides those that other languages have for a code or a number."""
 
 _KEY = re.compile(r"(?:\w+_)?keys?|art")
 """What is called a key itself, and is no ``key_features``; ``art`` is short for the article's number."""
 
-_QUALITIES = frozenset({"material", "style", "art"})
-"""Names of codes in some programs, and of oak, wool and a kind of product in others."""
+_QUALITIES = frozenset({"material", "style", "art", "model"})
+"""Names of codes in some programs, and of oak, wool, a kind of product and what it is called in others."""
+
+_CODE = re.compile(r"(?=\D*\d)\S+")
 
 _IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#].*)?$", re.IGNORECASE)
 _WEB_ADDRESS = re.compile(r"^(?:https?:)?//|^www\.", re.IGNORECASE)
@@ -72,7 +76,7 @@ def key_in(sample: Sample, columns: Sequence[str]) -> str | None:
         if has_word(name, "words", "sku") or not words.isdisjoint(words_of(name)) or _KEY.fullmatch(name):
             is_other = has_word(name, "not", "other") or has_word(name, "not", "sku")
             filled = [row for row in sample() if not is_blank(row.get(column))]
-            if name in _QUALITIES and not all(any(map(str.isdigit, str(row[column]))) for row in filled):
+            if name in _QUALITIES and not all(map(_CODE.fullmatch, (str(row[column]).strip() for row in filled))):
                 continue
             if (not is_other or name in words) and len(sample()) <= len(filled) + 1 and are_different(filled, column):
                 return column
@@ -120,6 +124,33 @@ def are_nearly_all_titles(rows: Sequence[Mapping[str, object]], column: str) -> 
     options = [each for row in rows for each in row if has_word(folded(each), "words", "option")]
     sold = {repr([row.get(each) for each in (column, *options)]) for row in rows}
     return 5 * len({*titles}) >= 4 * len(titles) or (len(sold) == len(rows) < 2 * len({*titles}))
+
+
+def found_keys(
+    fields: dict[str, tuple[str, ...]], free: Sequence[str], sample: Sample, images: Sequence[str], *, is_alone: bool
+) -> tuple[tuple[str, ...], bool]:
+    """The columns of keys where no name says it, and whether titles, addresses or images' names must serve; takes those
+    with barcodes, and titles that are numbers, out of ``fields``, and puts the titles that only their values tell into
+    it."""
+    key, own = key_in(sample, free), fields.pop("sku", ())
+    if not key and not own:  # "Artikel" may be the number or the name
+        own = tuple(each for each in fields.get("title", ()) if is_of_digits(sample(), each))[:1]
+        titles = tuple(each for each in fields.pop("title", ()) if each not in own)
+        fields |= {"title": titles} if titles else {}
+    is_open = not (key or is_alone) and any(all(is_blank(row.get(each)) for each in own) for row in sample() or ({},))
+    if is_open and "title" not in fields and ("price" in fields or images):
+        fields |= {"title": (named,)} if (named := next(_named_by_values(sample, free), None)) else {}
+    others = [each for name in ("title", "url") for each in fields.get(name, ())[:1]]
+    others += [each for column in images[:1] for each in (column, f"{column}.path")]
+    others += () if "title" in fields else fields.get("description", ())[:1]  # which is then short
+    serving = [each for each in others if is_open and are_different_texts(sample(), each)][:1]
+    if not serving and is_open and (len(sample()) > 1 or "price" in fields or bool(images)):
+        serving = [each for each in fields.get("title", ()) if are_nearly_all_titles(sample(), each)][:1]
+    return (*((key,) if key else ()), *own, *serving), bool(serving)
+
+
+def _named_by_values(sample: Sample, columns: Sequence[str]) -> Iterator[str]:
+    return (column for column in columns if _read_as_titles(sample, column))
 
 
 def are_images(sample: Sample, columns: Sequence[str]) -> bool:
@@ -196,7 +227,7 @@ def tell_by_values(
             fields |= {"title": (short, *unused)} | ({"description": others} if others else {})
         elif _are_phrases(sample, fields["sku"][0]):
             fields["title"] = fields["sku"]
-        elif named := next((each for each in columns if _read_as_titles(sample, each)), None):
+        elif named := next(_named_by_values(sample, columns), None):
             fields["title"] = (named, *unused)
             columns = [each for each in columns if each != named]
         elif unused:

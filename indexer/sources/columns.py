@@ -22,14 +22,11 @@ from vitrina.indexer.sources.column_names import (
 )
 from vitrina.indexer.sources.column_values import (
     Sample,
-    are_different_texts,
     are_images,
-    are_nearly_all_titles,
     are_unused,
     cell_at,
-    is_of_digits,
+    found_keys,
     is_product,
-    key_in,
     tell_by_values,
 )
 from vitrina.indexer.sources.currencies import currency_in_name, currency_of
@@ -156,7 +153,7 @@ def choose_columns(
     if "sku" not in fields or names.is_late(fields["sku"][0]) or (not is_told and are_unused(sample(), fields["sku"])):
         free = [column for column in columns if column not in taken]
         named = images or names.images(preferred.get("image", ()), taken)
-        keys, is_keyed_by_title = _found_keys(fields, free, sample, named, is_alone=len(columns) == 1)
+        keys, is_keyed_by_title = found_keys(fields, free, sample, named, is_alone=len(columns) == 1)
         if not keys or (is_keyed_by_title and is_product(columns)):
             raise _no_sku(columns, source)
         fields = {"sku": keys, **fields}
@@ -181,26 +178,6 @@ def _constant_currency(mapping: Mapping[str, str], columns: Sequence[str]) -> st
     named = mapping.get("currency", "")
     alike = {attribute_key(column) for column in columns}
     return None if not named or named in columns or attribute_key(named) in alike else currency_of(named, None)
-
-
-def _found_keys(
-    fields: dict[str, tuple[str, ...]], free: Sequence[str], sample: Sample, images: Sequence[str], *, is_alone: bool
-) -> tuple[tuple[str, ...], bool]:
-    """The columns of keys where no name says it, and whether titles, addresses or images' names must serve; takes those
-    with barcodes, and titles that are numbers, out of ``fields``."""
-    key, own = key_in(sample, free), fields.pop("sku", ())
-    if not key and not own:  # "Artikel" may be the number or the name
-        own = tuple(each for each in fields.get("title", ()) if is_of_digits(sample(), each))[:1]
-        titles = tuple(each for each in fields.pop("title", ()) if each not in own)
-        fields |= {"title": titles} if titles else {}
-    is_open = not (key or is_alone) and any(all(is_blank(row.get(each)) for each in own) for row in sample() or ({},))
-    others = [each for name in ("title", "url") for each in fields.get(name, ())[:1]]
-    others += [each for column in images[:1] for each in (column, f"{column}.path")]
-    others += () if "title" in fields else fields.get("description", ())[:1]  # which is then short
-    serving = [each for each in others if is_open and are_different_texts(sample(), each)][:1]
-    if not serving and is_open and (len(sample()) > 1 or "price" in fields or bool(images)):
-        serving = [each for each in fields.get("title", ()) if are_nearly_all_titles(sample(), each)][:1]
-    return (*((key,) if key else ()), *own, *serving), bool(serving)
 
 
 class _Names:

@@ -637,3 +637,18 @@ def test_which_amount_is_the_price(tmp_path: Path, header: str, column: str) -> 
 def test_a_currency_in_brackets_behind_a_name(tmp_path: Path) -> None:
     record = only(write(tmp_path, "shop.csv", "ID,Nombre,Precio (UYU),Precio antes (UYU)\n1,Perfume,4590,5100\n"))
     assert (record.item.price_cents, record.item.currency) == (459000, "UYU")
+
+
+def test_texts_that_differ_are_titles_where_no_name_says_so(tmp_path: Path) -> None:
+    table = (
+        "Категория;Модель;Цена;Доставка\nКомпьютеры;AMD 145/2/500 450 Вт;505;Бесплатная\n"
+        "Компьютеры;AMD 245/4/500 450 Вт;685;Бесплатная\n"
+    )
+    computer, _ = [record.item for record in read(write(tmp_path, "feed.csv", table))[0]]
+    assert (computer.sku, computer.title, computer.price_cents) == ("AMD 145/2/500 450 Вт",) * 2 + (50500,)
+
+
+@pytest.mark.parametrize(("models", "sku"), [(("D1-WH", "S2-WH"), "D1-WH"), (("Pro 12", "Pro 13"), "Wall socket")])
+def test_models_are_keys_where_they_are_codes(tmp_path: Path, models: tuple[str, str], sku: str) -> None:
+    table = f"name,model,price\nWall socket,{models[0]},0.78\nFloor socket,{models[1]},0.68\n"
+    assert read(write(tmp_path, "shop.csv", table))[0][0].item.sku == sku

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, n_known_names, name_table, words_of
@@ -21,8 +21,6 @@ _KEY = re.compile(r"(?:\w+_)?keys?|art")
 
 _QUALITIES = frozenset({"material", "style", "art", "model"})
 """Names of codes in some programs, and of oak, wool, a kind of product and what it is called in others."""
-
-_CODE = re.compile(r"(?=\D*\d)\S+")
 
 _IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#].*)?$", re.IGNORECASE)
 _WEB_ADDRESS = re.compile(r"^(?:https?:)?//|^www\.", re.IGNORECASE)
@@ -76,11 +74,17 @@ def key_in(sample: Sample, columns: Sequence[str]) -> str | None:
         if has_word(name, "words", "sku") or not words.isdisjoint(words_of(name)) or _KEY.fullmatch(name):
             is_other = has_word(name, "not", "other") or has_word(name, "not", "sku")
             filled = [row for row in sample() if not is_blank(row.get(column))]
-            if name in _QUALITIES and not all(map(_CODE.fullmatch, (str(row[column]).strip() for row in filled))):
+            if name in _QUALITIES and not _are_codes([str(row[column]).strip() for row in filled]):
                 continue
             if (not is_other or name in words) and len(sample()) <= len(filled) + 1 and are_different(filled, column):
                 return column
     return None
+
+
+def _are_codes(texts: Sequence[str]) -> bool:
+    """Whether no text has a blank in it, and four of five have a digit."""
+    n_digits = sum(any(map(str.isdigit, text)) for text in texts)
+    return not any(len(text.split()) > 1 for text in texts) and 5 * n_digits >= 4 * len(texts)
 
 
 def are_different(rows: Sequence[Mapping[str, object]], column: str, max_chars: int = MAX_KEY_CHARS) -> bool:
@@ -139,7 +143,7 @@ def found_keys(
         fields |= {"title": titles} if titles else {}
     is_open = not (key or is_alone) and any(all(is_blank(row.get(each)) for each in own) for row in sample() or ({},))
     if is_open and "title" not in fields and ("price" in fields or images):
-        fields |= {"title": (named,)} if (named := next(_named_by_values(sample, free), None)) else {}
+        fields |= {"title": named} if (named := _named_by_values(sample, free)) else {}
     others = [each for name in ("title", "url") for each in fields.get(name, ())[:1]]
     others += [each for column in images[:1] for each in (column, f"{column}.path")]
     others += () if "title" in fields else fields.get("description", ())[:1]  # which is then short
@@ -149,8 +153,14 @@ def found_keys(
     return (*((key,) if key else ()), *own, *serving), bool(serving)
 
 
-def _named_by_values(sample: Sample, columns: Sequence[str]) -> Iterator[str]:
-    return (column for column in columns if _read_as_titles(sample, column))
+def _named_by_values(sample: Sample, columns: Sequence[str]) -> tuple[str, ...]:
+    """The first column that reads as titles; where it is called by a language, all that are, English first."""
+    named = next((column for column in columns if _read_as_titles(sample, column)), None)
+    languages = name_table("codes")["languages"]
+    if named is None or folded(named) not in languages:
+        return () if named is None else (named,)
+    others = [column for column in columns if folded(column) in languages]
+    return tuple(sorted(others, key=lambda column: folded(column) != "en"))
 
 
 def are_images(sample: Sample, columns: Sequence[str]) -> bool:
@@ -227,9 +237,9 @@ def tell_by_values(
             fields |= {"title": (short, *unused)} | ({"description": others} if others else {})
         elif _are_phrases(sample, fields["sku"][0]):
             fields["title"] = fields["sku"]
-        elif named := next(_named_by_values(sample, columns), None):
-            fields["title"] = (named, *unused)
-            columns = [each for each in columns if each != named]
+        elif named := _named_by_values(sample, columns):
+            fields["title"] = (*named, *unused)
+            columns = [each for each in columns if each not in named]
         elif unused:
             fields["title"] = unused
     if "description" not in fields and not known.get("description"):

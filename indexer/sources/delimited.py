@@ -148,7 +148,7 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
             f"The header of {path.name} cannot be read.", remedy="Put each column's name in its first line."
         )
     told = _told_by_values(sample, header, path)
-    header = told or header
+    header = told or _with_unnamed(sample, header)
     below, n_columns = sample[header.n_lines :], len(header.names)
     is_escaped = has_escapes(below, header.delimiter, n_columns)
     layout = RowFormat(header.delimiter, n_columns, is_quoted=_is_quoted(below, header), is_escaped=is_escaped)
@@ -178,6 +178,17 @@ def _told_by_values(sample: Sequence[str], header: Header, path: Path) -> Header
     rows = [row for line, row in sample_rows(sample, header.delimiter) if line > n_before][:N_TOLD]
     found = names_by_values(rows, path.name) if rows else None
     return None if found is None else replace(header, names=[*found[0]], n_lines=n_before, told=(found[1],))
+
+
+def _with_unnamed(sample: Sequence[str], header: Header) -> Header:
+    """The header with an empty name where each row below has one cell more, which is no text with an unquoted comma: at
+    the end, or in front where those cells count the rows, as R writes its tables."""
+    rows = sample_rows_below(sample, header)
+    n_columns = len(header.names)
+    if header.delimiter == "," or len(rows) < 2 or any(len(row) != n_columns + 1 for row in rows):
+        return header
+    is_counted = [row[0].strip() for row in rows] == [str(n) for n in range(1, len(rows) + 1)]
+    return replace(header, names=["", *header.names] if is_counted else [*header.names, ""])
 
 
 def _first_lines(file: TextIO) -> Iterator[str]:

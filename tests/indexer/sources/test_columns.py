@@ -652,3 +652,9 @@ def test_texts_that_differ_are_titles_where_no_name_says_so(tmp_path: Path) -> N
 def test_models_are_keys_where_they_are_codes(tmp_path: Path, models: tuple[str, str], sku: str) -> None:
     table = f"name,model,price\nWall socket,{models[0]},0.78\nFloor socket,{models[1]},0.68\n"
     assert read(write(tmp_path, "shop.csv", table))[0][0].item.sku == sku
+
+
+def test_columns_called_by_languages_hold_the_titles(tmp_path: Path) -> None:
+    table = "model\tru\ten\tpriceUsd\nD1-WH\tОдна розетка\tOne socket\t0,783\nM2-WH\tДве розетки\t\t0,544\n"
+    one, two = [record.item for record in read(write(tmp_path, "list.tsv", table))[0]]
+    assert [(each.sku, each.title) for each in (one, two)] == [("D1-WH", "One socket"), ("M2-WH", "Две розетки")]

@@ -460,3 +460,12 @@ def test_a_list_of_one_column_is_named_without_its_number(tmp_path: Path) -> Non
 def test_a_header_of_unknown_names_is_cut_as_the_rows_below_it(tmp_path: Path) -> None:
     rows = "Formaggi;Origine;Stagionatura\nBrie;Francia, nord;5,00\nFeta;Grecia, isole;7,50\n"
     assert open_delimited(write(tmp_path, "a.csv", rows)).columns == ("Formaggi", "Origine", "Stagionatura")
+
+
+def test_a_cell_more_than_names_in_each_row(tmp_path: Path) -> None:
+    (mug, _), rejections = read(write(tmp_path, "end.tsv", "sku\ttitle\nA\tMug\t1\nB\tCup\t2\n"))
+    assert (mug.item.sku, mug.item.title, mug.item.attributes, rejections) == ("A", "Mug", {}, [])
+    (mug, _), rejections = read(write(tmp_path, "r.tsv", 'sku\ttitle\n"1"\t"A"\t"Mug"\n"2"\t"B"\t"Cup"\n'))
+    assert (mug.item.sku, mug.item.title, mug.item.attributes, rejections) == ("A", "Mug", {}, [])
+    with_commas, rejections = read(write(tmp_path, "shop.csv", "sku,title,price\nA,Mug,9,90\nB,Cup,8,50\n"))
+    assert (with_commas, len(rejections)) == ([], 2)

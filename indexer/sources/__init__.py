@@ -31,6 +31,7 @@ from vitrina.indexer.sources.money import DecimalMark, usual_decimal_mark
 from vitrina.indexer.sources.parquet import ParquetTable
 from vitrina.indexer.sources.parts import open_parts
 from vitrina.indexer.sources.rows import read_row
+from vitrina.indexer.sources.sections import SectionedTable, with_sections
 from vitrina.indexer.sources.size_columns import SizedTable, with_sizes
 from vitrina.indexer.sources.webdataset import open_samples
 from vitrina.search.plugins import SOURCES, load_plugin, registered
@@ -201,7 +202,7 @@ def open_source(
         table = replace(table, joins_last=True)
     kept_names = frozenset((mapping or {}).values())
     if layout is built_in()[GENERIC]:
-        table = with_sizes(table, kept_names)
+        table = with_sizes(with_sections(table), kept_names)
     bound = Layout(layout, table.columns, kept_names)
     sample = cache(partial(_first_cells, table, bound))
     columns = choose_columns(
@@ -271,6 +272,7 @@ def _decimal_mark(table: Table, columns: Columns, sample: Sample) -> DecimalMark
 
 
 def _is_continental(table: Table) -> bool:
+    table = table.table if isinstance(table, SectionedTable) else table
     return isinstance(table, DelimitedTable) and table.layout.delimiter == ";"
 
 

@@ -25,7 +25,7 @@ _QUALITIES = frozenset({"material", "style", "art", "model"})
 _IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#].*)?$", re.IGNORECASE)
 _WEB_ADDRESS = re.compile(r"^(?:https?:)?//|^www\.", re.IGNORECASE)
 _AMOUNT = re.compile(
-    r"^(?:(?:[$€£₹¥]|(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|PLN|SEK|NOK|DKK) ?)\d[\d.,]*|\d[\d.,]* ?[€£₹])$"
+    r"^(?:(?:[$€£₹¥] ?|(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|PLN|SEK|NOK|DKK) ?)\d[\d.,]*|\d[\d.,]* ?[€£₹])$"
 )
 _PROSE = re.compile(r"^(?![\[{]).*\S\s+\S", re.DOTALL)
 """Words, and no list or object."""
@@ -142,7 +142,7 @@ def found_keys(
         titles = tuple(each for each in fields.pop("title", ()) if each not in own)
         fields |= {"title": titles} if titles else {}
     is_open = not (key or is_alone) and any(all(is_blank(row.get(each)) for each in own) for row in sample() or ({},))
-    if is_open and "title" not in fields and ("price" in fields or images):
+    if is_open and "title" not in fields and ("price" in fields or images or _column_with(_AMOUNT, sample, free)):
         fields |= {"title": named} if (named := _named_by_values(sample, free)) else {}
     others = [each for name in ("title", "url") for each in fields.get(name, ())[:1]]
     others += [each for column in images[:1] for each in (column, f"{column}.path")]

@@ -156,10 +156,13 @@ def _names() -> Mapping[str, str]:
 def currency_in_name(name: str) -> str | None:
     """The currency in the name of a price's column, as in ``Preis in €`` or ``Price (Rs.)``."""
     bracketed = _BRACKETED_CODE.search(name)
-    if bracketed and bracketed[1] in CODES:
+    if bracketed and bracketed[1] in CODES and bracketed[1].casefold() not in _NOT_WORDS:
         return bracketed[1]
-    for found in find_symbols(name, None):
+    symbols = find_symbols(name, None)
+    for found in sorted(symbols, key=lambda each: each.text not in CODES):  # "$HKD"
         key = symbol_key(found.text)
+        if len(symbols) > 1 and found.text in CODES and found.text.casefold() not in _NOT_WORDS:
+            return found.text
         if not (key.isascii() and key.isalpha()) or key in _IN_NAMES:
             return currency_of(found.text, None)
     return None

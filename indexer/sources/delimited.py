@@ -10,6 +10,7 @@ from typing import TextIO
 
 from vitrina.indexer.sources.base import Rejection, TableRow
 from vitrina.indexer.sources.cells import EDGES, clean_text
+from vitrina.indexer.sources.currencies import currency_in_name
 from vitrina.indexer.sources.delimited_rows import (
     MAX_ROW_CHARS,
     Damage,
@@ -20,7 +21,7 @@ from vitrina.indexer.sources.delimited_rows import (
     unwrapped,
 )
 from vitrina.indexer.sources.encodings import TextEncoding, detect_encoding, open_bytes, open_text
-from vitrina.indexer.sources.headerless import names_by_values
+from vitrina.indexer.sources.headerless import INDEX, names_by_values
 from vitrina.indexer.sources.headers import (
     N_HEADER_LINES,
     Header,
@@ -38,9 +39,6 @@ _NAMES = {
 }  # fmt: skip
 _END_OF_FILE = "\x1a"
 """What DOS programs write after the last line."""
-
-INDEX = "index"
-"""What pandas' column of row numbers is called, to which it gives no name in CSV."""
 
 N_TOLD = 500
 """Rows whose values tell what columns without names are."""
@@ -171,13 +169,34 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
 
 
 def _told_by_values(sample: Sequence[str], header: Header, path: Path) -> Header | None:
-    """A header that is not in the file, above its first row; None where the file has one of its own."""
+    """A header that is not in the file, above its first row, or above the heading of its first section; None where the
+    file has one of its own. A price is of the currency that stands alone above it."""
     n_before = header.n_lines - 1 - sum(name.count("\n") for name in header.names)
     if any(header.delimiter in text for text in header.above):
         return None
-    rows = [row for line, row in sample_rows(sample, header.delimiter) if line > n_before][:N_TOLD]
-    found = names_by_values(rows, path.name) if rows else None
-    return None if found is None else replace(header, names=[*found[0]], n_lines=n_before, told=(found[1],))
+    found = [(line, [*map(str.strip, row)]) for line, row in sample_rows(sample, header.delimiter)]
+    above, rows = ([row for row in found if (row[0] > n_before) == is_below] for is_below in (False, True))
+    told = names_by_values([row for _, row in rows[:N_TOLD]], path.name) if rows else None
+    if told is None:
+        return None
+    names, skipped = [*told[0]], header.above
+    if "price" in names and (code := _currency_above([row for _, row in above], at := names.index("price"))):
+        names[at] = f"price ({code})"
+    if above and above[-1][0] == n_before and _place(above[-1][1]) in {_place(row) for _, row in rows} - {None}:
+        n_before, skipped = n_before - 1, skipped[:-1]
+    return replace(header, names=names, n_lines=n_before, above=skipped, told=(told[1],))
+
+
+def _currency_above(rows: Sequence[Sequence[str]], at: int) -> str | None:
+    """The currency that a row says above a column."""
+    found = (currency_in_name(row[at]) for row in rows if _place(row) == at)
+    return next((code for code in found if code), None)
+
+
+def _place(row: Sequence[str]) -> int | None:
+    """Where the only text of a row stands; None where there are several or none."""
+    filled = [at for at, cell in enumerate(row) if cell]
+    return filled[0] if len(filled) == 1 else None
 
 
 def _with_unnamed(sample: Sequence[str], header: Header) -> Header:

@@ -13,6 +13,9 @@ from vitrina.indexer.sources.column_names import n_known_names
 from vitrina.search.types.errors import SourceError
 
 MAX_KEY_CHARS = 64
+INDEX = "index"
+"""What row numbers are called that have no name, as in pandas' files."""
+
 N_DESCRIPTION_CHARS = 80
 """Titles are hardly ever as long, descriptions mostly longer."""
 
@@ -92,7 +95,11 @@ def names_by_values(rows: Sequence[Sequence[str]], source: str) -> tuple[tuple[s
     if len(rows[0]) > width or len(columns[0].cells) < 2 or not _is_product(columns):
         return None
     roles = _roles(columns, source, rows[0])
-    names = tuple(roles.get(column.number) or _leftover(column) for column in columns)
+    alone = [[at for at, cell in enumerate(row, start=1) if cell.strip()] for row in rows]
+    headed = {places[0] for places in alone if len(places) == 1}
+    names = tuple(
+        roles.get(column.number) or _leftover(column, is_headed=column.number in headed) for column in columns
+    )
     return names, _note(source, names, columns)
 
 
@@ -196,14 +203,18 @@ def _prices(columns: Sequence[_Column]) -> list[_Column]:
     return [largest] if is_far and 10 * n_round >= 9 * len(largest.filled) else []
 
 
-def _leftover(column: _Column) -> str:
+def _leftover(column: _Column, *, is_headed: bool) -> str:
+    """The name of a column that is no field; numbers below headings are an index, which becomes no attribute."""
     has_words = any(any(map(str.isalpha, cell)) for cell in column.filled)
-    return f"column {column.number}" if has_words and column.kind in ("text", "code") else ""
+    is_kept = column.kind in ("text", "code") or (column.kind == "amount" and not column.has_signs)
+    return f"column {column.number}" if has_words and is_kept else INDEX if is_headed else ""
 
 
 def _note(source: str, names: Sequence[str], columns: Sequence[_Column]) -> str:
-    read = ", ".join(f"{number} as {name}" for number, name in enumerate(names, start=1) if name)
-    out = [str(column.number) for name, column in zip(names, columns, strict=True) if not name and column.filled]
+    read = ", ".join(f"{number} as {name}" for number, name in enumerate(names, start=1) if name not in ("", INDEX))
+    out = [
+        str(column.number) for name, column in zip(names, columns, strict=True) if name in ("", INDEX) and column.filled
+    ]
     left = f" Left out as numbers without a name: {', '.join(out)}." if out else ""
     return (
         f"{source} has no line of names; its columns are told by their values: {read}.{left} "

@@ -55,9 +55,13 @@ def find_header(sample: Sequence[str], path: Path) -> Header | None:
     order = "\t" + _DELIMITERS if {".tsv", ".tab"} & set(suffixes) else _DELIMITERS
     order += "".join(mark for mark in _RARE_DELIMITERS if any(mark in line for line in sample[:N_HEADER_LINES]))
     found = [header for delimiter in order if (header := _header(sample, delimiter, 0)) is not None]
-    return max(
-        found, key=lambda each: (n_known_names(each.names), _is_even(sample, each), len(each.names)), default=None
-    )
+    return max(found, key=lambda each: (_n_known(each), _is_even(sample, each), len(each.names)), default=None)
+
+
+def _n_known(header: Header) -> int:
+    """How many known names a header has; a single one with delimiters in it is none."""
+    is_uncut = len(header.names) == 1 and any(mark in header.names[0] for mark in _DELIMITERS)
+    return 0 if is_uncut else n_known_names(header.names)
 
 
 def _is_even(sample: Sequence[str], header: Header) -> bool:
@@ -86,14 +90,15 @@ def header_at(rows: Sequence[tuple[int, list[str]]]) -> int:
     """The position of the header among a table's first rows: the one with most known names, the last of equals; without
     any known name, the first that is about as wide as the widest."""
     known = [n_known_names(row) for _, row in rows]
+    widths = [sum(bool(cell.strip()) for cell in row) for _, row in rows]
+    is_title = widths[0] == 1 and 2 * sum(width > 1 for width in widths) > len(rows)
     most = max(known)
     if most > 1 and (known[0] < most or len(rows) == 1 or known[1] == most):
         first = known.index(most)
         best = first + 1 if known[first + 1 : first + 2] == [most] and _is_second_header(rows, first) else first
-    elif known[0]:
+    elif known[0] and not is_title:
         best = 0
     else:
-        widths = [sum(bool(cell.strip()) for cell in row) for _, row in rows]
         best = 0 if widths[0] > 1 else next(at for at, width in enumerate(widths) if width >= 0.6 * max(widths))
     return best + 1 if _names_for_programs(rows[best + 1 : best + 2], rows[best][1]) else best
 

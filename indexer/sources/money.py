@@ -176,7 +176,7 @@ def _certain_mark(text: str) -> DecimalMark | None:
     if last < 0 or text.count(text[last]) > 1:
         return None
     is_mixed = "." in text and "," in text
-    if not is_mixed and len(text) - last - 1 not in (1, 2):
+    if not is_mixed and len(text) - last - 1 not in (1, 2) and text[:last] != "0":
         return None
     return "." if text[last] == "." else ","
 

@@ -161,8 +161,8 @@ def _texts(columns: Sequence[_Column]) -> tuple[_Column | None, _Column | None]:
         alone = [column for column in full if column.distinct_share >= 0.9]
         return (alone[0] if len(alone) == 1 else None), None
     most = max(column.distinct_share for column in phrased)
-    telling = [column for column in shorter or titles if column.distinct_share >= 0.9 * most]
-    title = max(telling or phrased, key=lambda column: (column.distinct_share, -column.number))
+    distinct = [column for column in shorter or titles if column.distinct_share >= 0.9 * most]
+    title = max(distinct or phrased, key=lambda column: (column.distinct_share, -column.number))
     longer = [column for column in columns if column.is_phrased and column.n_chars >= 2 * title.n_chars]
     longer = [column for column in longer if column.n_chars > N_DESCRIPTION_CHARS]
     return title, max(longer, key=lambda column: column.n_chars, default=None)

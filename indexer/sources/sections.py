@@ -18,7 +18,7 @@ from vitrina.indexer.sources.spreadsheet import SpreadsheetTable
 CATEGORY = "category"
 """The column that the headings are put into."""
 
-N_LOOKED_THROUGH = 500
+N_SAMPLED_ROWS = 500
 MAX_HEADING_CHARS = 60
 
 _LINE = re.compile(r"(\d+)$")
@@ -57,7 +57,8 @@ class SectionedTable:
     @property
     def notes(self) -> tuple[str, ...]:
         """The table's own, and which column has headings."""
-        first = next((str(row.cells[CATEGORY]) for row in self.rows() if _has_category(row)), "")
+        headings = _with_headings(self.table.rows(), self.column, is_spaced=self.is_spaced)
+        first = next((heading for _, heading in headings if heading), "")
         note = f"{self.path.name}: rows with nothing but a heading ({first[:60]!r}) are the {CATEGORY} of those below."
         return (*self.table.notes, note)
 
@@ -73,19 +74,15 @@ class SectionedTable:
                 yield row
 
 
-def _has_category(row: TableRow | Rejection) -> bool:
-    return isinstance(row, TableRow) and CATEGORY in row.cells
-
-
 def with_sections(table: Table) -> Table:
     """The table with headings as categories; as it is if it has none, or a category in a column of its own."""
     if any("category" in folded(column) or "kategori" in folded(column) for column in table.columns):
         return table
     if not isinstance(table, DelimitedTable | SpreadsheetTable):
         return table
-    sample = [*islice(table.rows(), N_LOOKED_THROUGH)]
+    sample = [*islice(table.rows(), N_SAMPLED_ROWS)]
     for is_spaced in (True, False):
-        alone = [_alone(row) for row, _ in _with_headings(sample, None, is_spaced=is_spaced) if _]
+        alone = [_alone(row) for row, heading in _with_headings(sample, None, is_spaced=is_spaced) if heading]
         if alone and len({column for column, _ in alone}) == 1 and _are_headings(sample, alone, is_spaced=is_spaced):
             return SectionedTable(table, alone[0][0], is_spaced)
     return table

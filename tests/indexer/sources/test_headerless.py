@@ -81,7 +81,7 @@ def test_lines_above_the_first_product_are_skipped(tmp_path: Path) -> None:
     assert [record.origin for record in records] == ["list.csv:3", "list.csv:4", "list.csv:5"]
 
 
-def test_a_sheet_without_names(tmp_path: Path) -> None:
+def test_a_workbook_without_names(tmp_path: Path) -> None:
     from openpyxl import Workbook
 
     book = Workbook()

@@ -35,7 +35,7 @@ def test_names_in_the_line_above_a_currency(tmp_path: Path) -> None:
     assert beet.attributes == {"gruppe": 1, "je": "kg", "summe": "0,00 €"}
 
 
-def test_a_line_of_units_in_a_sheet(tmp_path: Path) -> None:
+def test_a_line_of_units_in_a_workbook(tmp_path: Path) -> None:
     rows: list[list[object]] = [["sku", "title", "price"], [None, None, "CHF"], ["A-1", "Stool", 49.9]]
     (stool,), rejections = read(save(tmp_path, {"list": rows}))
     assert (stool.item.price_cents, stool.item.currency, rejections) == (4990, "CHF", [])

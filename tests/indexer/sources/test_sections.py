@@ -47,7 +47,7 @@ def test_headings_in_capitals(tmp_path: Path) -> None:
     ]
 
 
-def test_headings_in_a_sheet(tmp_path: Path) -> None:
+def test_headings_in_a_workbook(tmp_path: Path) -> None:
     rows: list[list[object]] = [["sku", "title", "price"], ["A-1", "Oak stool", 49]]
     rows += [["A-2", "Oak bench", 99], [], ["Lamps"], ["B-1", "Desk lamp", 39], ["B-2", "Floor lamp", 59]]
     found = categories(save(tmp_path, {"list": rows}))

@@ -16,6 +16,7 @@ from vitrina.indexer.sources.column_names import (
     is_named_as,
     is_net_price,
     latest_first,
+    n_known_names,
     name_table,
     names_without_brackets,
     plain_names,
@@ -354,7 +355,7 @@ def _existing(column: str, columns: Sequence[str], source: str) -> str:
 
 
 def _no_sku(columns: Sequence[str], source: str) -> SourceError:
-    if is_product(columns):
+    if is_product(columns) or (not n_known_names(columns) and any(each.strip().isdecimal() for each in columns)):
         return SourceError(
             f"The first line of {source} looks like a product and not like the names of columns: {_joined(columns)}.",
             remedy="Write a line with the columns' names above it, such as: sku,title,price,image",

@@ -86,10 +86,12 @@ def names_by_values(rows: Sequence[Sequence[str]], source: str) -> tuple[tuple[s
     Texts that are nothing else become the attributes ``column 3``; numbers that are nothing else have an empty name and
     are left out. Raises ``SourceError`` where the first row is a product and the columns cannot be told surely.
     """
-    told = [row for row in rows if sum(map(bool, map(str.strip, row))) > 1]
-    widths = [len(row) for row in told]
-    if len(told) < 2 or not rows[0] or n_known_names(rows[0]):
+    if not rows or not rows[0] or n_known_names(rows[0]):
         return None
+    told = _whole([*dict.fromkeys(map(tuple, rows))])
+    if len(told) < 2 or told[0] != tuple(rows[0]):
+        return None
+    widths = [len(row) for row in told]
     width = max(widths, key=widths.count)
     columns = [_Column(at + 1, tuple(_cell(row, at) for row in told if len(row) <= width)) for at in range(width)]
     if len(rows[0]) > width or len(columns[0].cells) < 2 or not _is_product(columns):
@@ -101,6 +103,13 @@ def names_by_values(rows: Sequence[Sequence[str]], source: str) -> tuple[tuple[s
         roles.get(column.number) or _leftover(column, is_headed=column.number in headed) for column in columns
     )
     return names, _note(source, names, columns)
+
+
+def _whole(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rows that are filled as products are, and are no headings, empty lines or totals."""
+    n_filled = [sum(bool(_cell(row, at)) for at in range(len(row))) for row in rows]
+    least = max(1, median(n for n in n_filled if n > 1) / 2) if max(n_filled) > 1 else max(n_filled)
+    return [row for row, n in zip(rows, n_filled, strict=True) if n > least]
 
 
 def _cell(row: Sequence[str], at: int) -> str:
@@ -158,7 +167,7 @@ def _texts(columns: Sequence[_Column]) -> tuple[_Column | None, _Column | None]:
     titles = [column for column in phrased if column.n_chars <= 2 * min(each.n_chars for each in phrased)] or phrased
     shorter = [column for column in phrased if column.n_chars <= N_DESCRIPTION_CHARS]
     if not phrased:
-        alone = [column for column in full if column.distinct_share >= 0.9]
+        alone = [column for column in full if column.distinct_share >= 0.9 and column.share("code") < 0.5]
         return (alone[0] if len(alone) == 1 else None), None
     most = max(column.distinct_share for column in phrased)
     distinct = [column for column in shorter or titles if column.distinct_share >= 0.9 * most]

@@ -97,7 +97,9 @@ def _are_headings(sample: Sequence[TableRow | Rejection], alone: Sequence[tuple[
         return False
     if not is_spaced:
         titles = [str(cells.get(column) or "") for cells in full]
-        return len(alone) > 1 and not any(title.isupper() for title in titles)
+        return len(alone) > 1 and not any(title.isupper() and not _CODE.fullmatch(title) for title in titles)
+    if len(alone) == 1 and any(sum(not is_blank(cell) for cell in cells.values()) < 3 for cells in full):
+        return False  # which may be a product without a price
     starts = [row for row, is_start in _blocks(sample) if is_start][1:]
     headed = [row for row in starts if isinstance(row, TableRow) and _alone(row)[0]]
     return bool(headed) and 5 * len(headed) >= 4 * len(starts)

@@ -122,3 +122,14 @@ def test_names_above_values_of_another_kind_are_no_product(tmp_path: Path, table
     path = write(tmp_path, "list.csv", table)
     records, _ = read(path, {"sku": table.split(";")[0]})
     assert [record.origin for record in records][:1] == ["list.csv:2"]
+
+
+def test_totals_and_rows_that_come_again_hide_no_key(tmp_path: Path) -> None:
+    table = "A-1;Red mug;1;19,99\nA-1;Red mug;1;19,99\nA-2;Blue mug;2;9,99\nTotal;;;49,97\n"
+    source = open_source(str(write(tmp_path, "list.csv", table)))
+    assert dict(source.fields) == {"sku": "sku", "title": "title", "price": "price"}
+
+
+def test_numbers_for_names_are_said_to_be_a_product(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="looks like a product"):
+        open_source(str(write(tmp_path, "list.csv", "1001,Red mug,5,200\n1002,Blue mug,7,300\n")))

@@ -36,11 +36,11 @@ def test_headings_below_empty_lines(tmp_path: Path) -> None:
 
 def test_headings_in_capitals(tmp_path: Path) -> None:
     table = (
-        "CODIGO;DESCRIPCION;PRECIO\nACCESORIOS;;\n0101;Adaptador USB;4,79\n0102;Cable HDMI;6,60\n"
+        "CODIGO;DESCRIPCION;PRECIO\nACCESORIOS;;\nAD-01;Adaptador USB;4,79\n0102;Cable HDMI;6,60\n"
         "BASES DE TV;;\n0201;Base fija;7,80\n0202;Base de mesa;9,80\n"
     )
     assert categories(write(tmp_path, "lista.csv", table)) == [
-        ("0101", "ACCESORIOS"),
+        ("AD-01", "ACCESORIOS"),
         ("0102", "ACCESORIOS"),
         ("0201", "BASES DE TV"),
         ("0202", "BASES DE TV"),
@@ -76,6 +76,8 @@ def test_products_with_nothing_but_a_name_are_no_headings(tmp_path: Path) -> Non
         "Jug",
         "Lid",
     ]
+    table = "title,price\nMug,9\nPan,8\n\nLamp,\nDesk,5\nRug,7\n"
+    assert ("Lamp", None) in categories(write(tmp_path, "shop.csv", table))
     table = "sku,title,price\nA-1,Mug,9\nB-2,,\nA-3,Pan,8\n"
     _, rejections = read(write(tmp_path, "shop.csv", table))
     assert [rejection.sku for rejection in rejections] == ["B-2"]

@@ -45,7 +45,7 @@ MAX_KEYS = 10_000
 _LOCALE = re.compile(
     r"[_.](?!de_(?:la|le|el|lo)\b|de_(?:la|le|el|lo)_)(?P<locale>[a-z]{2}(?:_[a-z]{2}(?:_(?P<channel>[a-z0-9_]+))?)?)"
 )
-_CURRENCY = re.compile(r"(?:_in)?[_.]?(?P<currency>[a-z]{3})")
+_CURRENCY = re.compile(r"(?:_in)?[_.]?r?(?P<currency>[a-z]{3})")  # r for retail, as Hotline's priceRUAH
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
 
 

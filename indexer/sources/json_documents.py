@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -18,6 +18,7 @@ from vitrina.indexer.sources.column_names import folded
 from vitrina.indexer.sources.encodings import TextEncoding, open_text
 from vitrina.indexer.sources.json_envelopes import linked_products, plain_cells
 from vitrina.indexer.sources.json_ld import GraphReader, is_json_ld
+from vitrina.indexer.sources.references import NamedObjects, gathered, kind_of
 from vitrina.search.types.errors import SourceError
 
 _LISTS = (
@@ -66,6 +67,9 @@ _OF_PHPMYADMIN = re.compile(r'\[\s*\{\s*"type"\s*:\s*"header"')
 """How an export of phpMyAdmin begins, in which tables stand beside what says of what they are."""
 
 _MAX_WHOLE_BYTES = 1 << 28
+_MAX_GATHERED_BYTES = 1 << 26
+"""Up to this size a document is read once more for what its products refer to, which takes a second for some 20 MB."""
+
 _N_PEEKED_EVENTS = 200_000
 
 
@@ -73,7 +77,8 @@ _N_PEEKED_EVENTS = 200_000
 class JsonDocumentTable:
     """A JSON document whose products are at ``prefix``, as ijson spells it: ``products.item``; if it ``is_keyed``, in
     an object under their keys; with ``within``, in lists of this name in the sections there, whose names are their
-    products' categories. The document's ``currency`` is that of products which name none."""
+    products' categories. The document's ``currency`` is that of products which name none, and ``named`` are what it
+    names beside them."""
 
     path: Path
     prefix: str
@@ -84,6 +89,7 @@ class JsonDocumentTable:
     is_keyed: bool = False
     within: str = ""
     currency: str = ""
+    named: NamedObjects = field(default_factory=NamedObjects)
 
     @property
     def format(self) -> str:
@@ -96,14 +102,21 @@ class JsonDocumentTable:
         try:
             with open_text(self.path, self.encoding) as file:
                 for value in self._values(file):
+                    if kind_of(value) not in ("", "item"):
+                        continue  # an image or a category of a list of several kinds
                     for cells in _products(value, reader):
                         number += 1
                         if self.currency and isinstance(cells, dict) and not _OF_MONEY.intersection(cells):
                             cells = {**cells, "currency": self.currency}
-                        yield _row(f"{self.path.name}#{number}", cells)
+                        yield self._row(f"{self.path.name}#{number}", cells)
         except (ijson.JSONError, RecursionError, OverflowError) as error:
             reason = f"The JSON is broken after product {number:,}: {' '.join(str(error).split())[:200]}."
             yield Rejection(f"{self.path.name}#{number + 1}", reason, "Export it again; the products before are read.")
+
+    def _row(self, origin: str, cells: object) -> TableRow | Rejection:
+        if isinstance(cells, dict):
+            return TableRow(origin, self.named.named(plain_cells(cells)))
+        return Rejection(origin, f"The product is a JSON {type(cells).__name__}.", "Write each product as an object.")
 
     def _values(self, file: TextIO) -> Iterator[object]:
         if not self.is_keyed:
@@ -219,7 +232,8 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
     if prefix in ("data.item", "items.item") and (linked := open_linked(path, encoding)) is not None:
         return linked
     currency = _currency_beside(path, encoding) if start.startswith("{") and prefix else ""
-    table = JsonDocumentTable(path, prefix, encoding, notes=encoding.notes, currency=currency)
+    named = _named_beside(path, encoding, prefix) if prefix else NamedObjects()
+    table = JsonDocumentTable(path, prefix, encoding, notes=encoding.notes, currency=currency, named=named)
     columns = union_of_columns(table.rows())
     known = {folded(column) for column in columns}
     is_section = _OF_PRODUCT.isdisjoint(known) or _SOLD.isdisjoint(known)
@@ -252,6 +266,14 @@ def _currency_beside(path: Path, encoding: TextEncoding) -> str:
     except (ijson.JSONError, RecursionError):
         pass  # reported where the products end
     return ""
+
+
+def _named_beside(path: Path, encoding: TextEncoding, prefix: str) -> NamedObjects:
+    """What a document of moderate size names beside its products at ``prefix``."""
+    if path.stat().st_size > _MAX_GATHERED_BYTES:
+        return NamedObjects()
+    with open_text(path, encoding) as file:
+        return gathered(ijson.parse(_Bytes(file), use_float=True), prefix)
 
 
 _CATEGORIES = frozenset({"category", "categories", "categoria", "categoría", "categorie", "catégorie", "kategorie"})
@@ -366,9 +388,3 @@ def _products(value: object, reader: GraphReader) -> Iterator[object]:
         yield from reader.products(value)
     else:
         yield value
-
-
-def _row(origin: str, cells: object) -> TableRow | Rejection:
-    if isinstance(cells, dict):
-        return TableRow(origin, plain_cells(cells))
-    return Rejection(origin, f"The product is a JSON {type(cells).__name__}.", "Write each product as an object.")

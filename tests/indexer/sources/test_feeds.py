@@ -259,3 +259,37 @@ def test_an_attribute_names_a_prices_currency_in_other_languages(tmp_path: Path)
 def test_a_name_over_two_lines_has_no_blanks_of_the_files_layout(tmp_path: Path) -> None:
     feed = "<shop><product><id>1</id><name>Cup with\n        a lid</name></product></shop>"
     assert only(write(tmp_path, "feed.xml", feed)).item.title == "Cup with a lid"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("```xml\n", "\n```\n"),
+        ("\ufeff\n  saved by hand\n", ""),
+        ("<br />\n<b>Warning</b>: Undefined <i>x</i> in feed.php\n", "<!-- 0.2 s --> done & gone"),
+    ],
+)
+def test_what_stands_around_the_xml_is_passed_over(tmp_path: Path, before: str, after: str) -> None:
+    text = (
+        f'{before}<?xml version="1.0" encoding="UTF-8"?><items><item><id>1</id><name>Mug é</name></item></items>{after}'
+    )
+    item = only(write(tmp_path, "feed.xml", text)).item
+    assert (item.sku, item.title) == ("1", "Mug é")
+
+
+def test_a_price_of_cities_is_the_lowest(tmp_path: Path) -> None:
+    offers = (
+        '<offer sku="1"><model>Blue mug</model><cityprices><cityprice cityId="710000000">95</cityprice></cityprices></offer>'
+        '<offer sku="2"><model>Tall cup</model><cityprices><cityprice cityId="1">90</cityprice><cityprice cityId="2">85</cityprice></cityprices></offer>'
+    )
+    records, _ = read(write(tmp_path, "catalog.xml", f"<catalog><offers>{offers}</offers></catalog>"))
+    assert [(record.item.sku, record.item.title, record.item.price_cents) for record in records] == [
+        ("1", "Blue mug", 9500),
+        ("2", "Tall cup", 8500),
+    ]
+
+
+def test_items_may_begin_after_a_long_header(tmp_path: Path) -> None:
+    groups = "".join(f"<group><id>{n}</id><name>Group {n} {'x' * 100}</name></group>" for n in range(10_000))
+    text = f"<shop><groups>{groups}</groups><items><item><sku>A</sku><name>Mug</name></item></items></shop>"
+    assert only(write(tmp_path, "feed.xml", text)).item.title == "Mug"

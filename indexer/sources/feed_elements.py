@@ -1,0 +1,270 @@
+"""The elements of a product feed in XML: where its items are, their cells, and what its header names."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from vitrina.indexer.sources.column_names import folded, name_table
+from vitrina.indexer.sources.references import NAME_KEYS, PARENT_KEYS, NamedObjects
+
+GOOGLE = "http://base.google.com/ns/1.0"
+"""The namespace of Google Merchant's elements, usually ``g:``."""
+
+_ITEM_TAGS = (
+    "item", "entry", "offer", "shopitem", "product", "produkt", "produit", "producto", "prodotto", "produto", "article",
+    "artikel", "o", "row", "record", "товар", "предложение",
+)  # fmt: skip
+_NAME_KEYS = ("name", "attribute-id", "attribute", "code", "key")
+_VALUE_KEYS = ("href", "url", "src", "value", "path", "file")
+"""The attributes of an element that name what it says, and that say it."""
+
+_ID_TAGS = frozenset({"id", "ид", "идзначения"})
+"""What the id of something that a header names is called: ``ид`` in 1C's CommerceML."""
+
+_LANGUAGE_TAGS = frozenset({"language", "lang", "locale", "translation"})
+_ADDRESSES = frozenset({"href", "url", "src"})
+
+ItemPath = tuple[str, ...]
+Cells = dict[str, object]
+
+
+class DefinedEntities(ValueError):
+    """The file defines entities, which can blow up in memory."""
+
+
+def _parser() -> expat.XMLParserType:
+    """A parser that leaves prefixes as they are, loads nothing, and refuses a file that defines entities."""
+    parser = expat.ParserCreate("utf-8")
+    parser.buffer_text = True
+    parser.UseForeignDTD(True)  # so that &nbsp; and its like are skipped, and not errors
+    parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+
+    def refuse(*_: object) -> None:
+        raise DefinedEntities("The document type defines entities.")
+
+    parser.EntityDeclHandler = refuse
+    return parser
+
+
+class FeedShape:
+    """What a feed's beginning looks like: how often each path of elements occurs, and which prefixes there are."""
+
+    def __init__(self) -> None:
+        self.used: set[str] = set()
+        self.declared: set[str] = {"xml"}
+        self.google: set[str] = set()
+        self._path: list[str] = []
+        self._counts: Counter[ItemPath] = Counter()
+        self._parents: set[ItemPath] = set()
+        self._parser = _parser()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+
+    def feed(self, text: str) -> None:
+        """Take in a piece of the text."""
+        self._parser.Parse(text, False)
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._parents.add(tuple(self._path))
+        prefix, colon, _ = tag.partition(":")
+        if colon:
+            self.used.add(prefix)
+        for name, value in attributes.items():
+            if name == "xmlns" or name.startswith("xmlns:"):
+                own = name.partition(":")[2]
+                self.declared.add(own)
+                if value.rstrip("/").lower() in (GOOGLE, GOOGLE.replace("http:", "https:")):
+                    self.google.add(own)
+        self._path.append(_local(tag))
+        self._counts[tuple(self._path)] += 1
+
+    def _end(self, tag: str) -> None:
+        self._path.pop()
+
+    def item_path(self) -> ItemPath | None:
+        """The path of the items: of a known name, or else the elements with children that occur most often."""
+        if (known := self.known_path()) is not None:
+            return known
+        repeated = [path for path in self._parents if self._counts[path] > 1 and len(path) > 1]
+        return min(repeated, key=lambda path: (len(path), -self._counts[path]), default=None)
+
+    def known_path(self) -> ItemPath | None:
+        """The shortest path of elements with children that have the best known name."""
+        paths = [path for path in self._counts if path in self._parents and len(path) > 1]
+        named = ([path for path in paths if path[-1].lower() == tag] for tag in _ITEM_TAGS)
+        return next((min(each, key=len) for each in named if each), None)
+
+
+@dataclass(slots=True)
+class _Beside:
+    """An open element of the header, with what it has said so far."""
+
+    tag: str
+    key: str = ""
+    name: str = ""
+    parent: str = ""
+    texts: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, tag: str, attributes: dict[str, str]) -> _Beside:
+        """An element by its start."""
+        said = {folded(key): value for key, value in attributes.items()}
+        key, name, parent = (
+            next((said[each] for each in names if each in said), "") for names in (_ID_TAGS, NAME_KEYS, PARENT_KEYS)
+        )
+        return cls(folded(_local(tag)), key, name, parent)
+
+
+class FeedReader:
+    """Reads items as they are completed, and forgets everything else but what has an id and a name before them."""
+
+    def __init__(self, item_path: ItemPath, prefixes: frozenset[str]) -> None:
+        self._item_path = item_path
+        self._prefixes = prefixes
+        self._path: list[str] = []
+        self._builder: ElementTree.TreeBuilder | None = None
+        self._items: list[Cells] = []
+        self._named = NamedObjects()
+        self._beside: list[_Beside] = []
+        self.is_complete = False
+        """Whether the last element is closed: what follows belongs to no XML."""
+        self._parser = _parser()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._data
+        self._parser.SkippedEntityHandler = self._entity
+
+    def feed(self, text: str, *, last: bool = False) -> None:
+        """Parse a piece of the text."""
+        self._parser.Parse(text, last)
+
+    def taken(self) -> Iterator[Cells]:
+        """The items completed since the last call."""
+        items, self._items = self._items, []
+        yield from items
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._path.append(_local(tag))
+        if self._builder is None and tuple(self._path) == self._item_path:
+            self._builder = ElementTree.TreeBuilder()
+        if self._builder is not None:
+            self._builder.start(tag, attributes)
+        else:
+            self._beside.append(_Beside.of(tag, attributes))
+
+    def _data(self, text: str) -> None:
+        if self._builder is not None:
+            self._builder.data(text)
+        elif self._beside and (self._beside[-1].texts or not text.isspace()):
+            self._beside[-1].texts.append(text)
+
+    def _entity(self, name: str, is_parameter: bool) -> None:
+        if not is_parameter:
+            self._data(html.unescape(f"&{name};"))
+
+    def _end(self, tag: str) -> None:
+        if self._builder is not None:
+            element = self._builder.end(tag)
+            if tuple(self._path) == self._item_path:
+                self._items.append(self._named.named(_cells(element, self._prefixes)))
+                self._builder = None
+        else:
+            self._close(self._beside.pop())
+        self._path.pop()
+        self.is_complete = not self._path
+
+    def _close(self, closed: _Beside) -> None:
+        """Take in an element of the header: the id or the name of the one around it, or one that has both."""
+        text = "".join(closed.texts).strip()
+        around = self._beside[-1] if self._beside else _Beside("")
+        if closed.tag in _ID_TAGS:
+            around.key = text
+        elif closed.tag in NAME_KEYS:
+            around.name = text
+        elif closed.tag in PARENT_KEYS:
+            around.parent = text
+        elif closed.key:
+            above = next((each.key for each in self._beside[::-1] if each.tag == closed.tag), "")
+            self._named.add(closed.tag, closed.key, text or closed.name, closed.parent or above)
+
+
+def _cells(item: ElementTree.Element, prefixes: frozenset[str]) -> Cells:
+    cells: Cells = {key: value for key, value in item.attrib.items() if not key.startswith("xmlns")}
+    google = {_local(child.tag) for child in item if _is_google(child.tag, prefixes) and _value(child) is not None}
+    languages: dict[str, Cells] = {}
+    for element in item:
+        tag = _local(element.tag)
+        if tag in google and not _is_google(element.tag, prefixes):
+            continue
+        language = _language(element)
+        _add(languages.setdefault(tag, {}) if language else cells, language or tag, _value(element))
+    for tag, texts in languages.items():
+        first = min(texts, key=_language_rank)
+        for language, value in texts.items():
+            _add(cells, tag if language == first else f"{tag}-{language}", value)
+    return cells
+
+
+def _language(element: ElementTree.Element) -> str | None:
+    """The language that an element says its text is in."""
+    return next(
+        (element.attrib[key] for key in ("xml:lang", "lang", "language", "locale") if key in element.attrib), None
+    )
+
+
+def _language_rank(language: str) -> int:
+    """The shop's own language first, then English."""
+    own = language.casefold()
+    return 0 if own in ("x-default", "default") else 1 if own.startswith("en") else 2
+
+
+def _add(cells: Cells, tag: str, value: object) -> None:
+    """Put a value under a tag; several values of one tag are a list."""
+    held = cells.get(tag)
+    cells[tag] = value if tag not in cells else [*(held if isinstance(held, list) else [held]), value]
+
+
+def _is_google(tag: str, prefixes: frozenset[str]) -> bool:
+    prefix, colon, _ = tag.partition(":")
+    return (prefix if colon else "") in prefixes and (bool(colon) or "" in prefixes)
+
+
+def _value(element: ElementTree.Element) -> object:
+    """An element's text; of one with elements inside, those by their names; of a named one, its name and text."""
+    if len(element):
+        if all(_local(child.tag) in _LANGUAGE_TAGS for child in element):
+            first = min(element, key=lambda child: _language_rank(" ".join(child.attrib.values())))
+            return _value(first)
+        inner: dict[str, object] = {key: value for key, value in element.attrib.items() if _local(key) in _ADDRESSES}
+        for child in element:
+            _add(inner, _local(child.tag), _value(child))
+        (tag, alone), *_ = inner.items()
+        if (
+            len(inner) == 1
+            and isinstance(alone, str)
+            and _local(element.tag).casefold().startswith(tag.casefold()[:-1])
+        ):
+            return alone  # <prices><price>
+        if len(inner) == 1 and isinstance(alone, dict) and alone.keys() == {"name", "value"}:
+            return [alone]
+        return alone if len(inner) == 1 and isinstance(alone, list) else inner
+    text = element.text if element.text and element.text.strip() else None
+    currency = next(
+        (said for key, said in element.attrib.items() if folded(key) in name_table("names")["currency"]), None
+    )
+    if text is not None and currency is not None:
+        return {"amount": text, "currency": currency}
+    name = next((element.attrib[key] for key in _NAME_KEYS if key in element.attrib), None)
+    value = text or next((element.attrib[key] for key in _VALUE_KEYS if key in element.attrib), element.text)
+    if value is None and element.attrib:
+        return {key: said for key, said in element.attrib.items() if not key.startswith("xml")} or None
+    return {"name": name, "value": value} if name is not None and value is not None else value
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition(":")[2]

@@ -1,0 +1,197 @@
+"""What a document names beside its products, such as categories and brands, to which products refer by ids."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+import ijson
+
+from vitrina.indexer.sources.column_names import folded
+
+Cells = dict[str, object]
+
+ID_KEYS = ("id", "_id", "uid", "uuid", "ид", "идзначения", "key", "code")
+NAME_KEYS = ("name", "title", "label", "nombre", "nom", "nome", "наименование", "название", "назва", "значение")
+PARENT_KEYS = ("parent_id", "parentid", "parent", "id_parent", "parent_category", "parent_category_id")
+"""What the id and the name of an object are called, and the id of the one that it is part of: folded."""
+
+_OF_IDS = re.compile(r"_?(?:ids?|refs?)$")
+_OF_PRODUCTS = frozenset(
+    {"", "product", "item", "offer", "variant", "sku", "goods", "article", "parent", "group", "item_group", "related"}
+)
+"""What a column of ids may be called that joins products, and names nothing of them."""
+
+_MIN_OPAQUE_CHARS = 16
+"""From this length on an id is taken for one of the whole document, as a UUID; Firestore's ids have 20 signs."""
+
+_MIN_ALIKE = 4
+_MAX_DEPTH = 8
+_MAX_PARENTS = 20
+
+
+class NamedObjects:
+    """The names of objects by their kinds and ids, with the ids of those that they are part of."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, dict[str, tuple[str, str]]] = {}
+        self._opaque: dict[str, str] = {}
+        self._alike: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._kinds)
+
+    def add(self, kind: str, key: str, name: str, parent: str = "") -> None:
+        """Take in one object. The first of a kind with an id counts."""
+        kind = folded(kind)
+        key, name = key.strip(), name.strip()
+        if not key or not name:
+            return
+        self._kinds.setdefault(kind, {}).setdefault(key, (name, parent.strip()))
+        if len(key) >= _MIN_OPAQUE_CHARS and " " not in key:
+            self._opaque.setdefault(key, kind)
+        self._alike.clear()
+
+    def named(self, cells: Cells) -> Cells:
+        """A product's cells with names in the place of ids: ``category`` for ``categoryId``, with what it is part of
+        before it, and ``images`` for ``image_ids``. Long ids are known in any column."""
+        if not self._kinds:
+            return cells
+        found: Cells = {}
+        taken = {folded(column) for column in cells}
+        for column, cell in cells.items():
+            name = folded(column)
+            stem = _OF_IDS.sub("", name)
+            names = None if stem in _OF_PRODUCTS or name in ID_KEYS else self._names(self._kind(stem), cell)
+            own = "images" if stem == "image" else stem
+            if names is None:
+                found[column] = cell if name in ID_KEYS or stem in _OF_PRODUCTS else self._with_names(cell)
+            elif stem == name:
+                found[column] = names
+            elif own in taken:
+                found[column] = cell
+            else:
+                found[own] = names
+        return found
+
+    def _kind(self, stem: str) -> str:
+        """The kind that a column is of, as ``categories`` is that of ``category`` and ``main_category``."""
+        if stem not in self._alike:
+            named = (kind for each in (stem, stem.rpartition("_")[2]) for kind in self._kinds if _are_alike(each, kind))
+            self._alike[stem] = next(named, "")
+        return self._alike[stem]
+
+    def _names(self, kind: str, cell: object) -> object:
+        """The names of the ids in a cell; None if it holds none of this kind."""
+        if isinstance(cell, list):
+            found = [name for each in cell if (name := self._names(kind, each)) is not None]
+            return found or None
+        if isinstance(cell, Mapping):
+            held = {folded(str(key)): each for key, each in cell.items()}
+            key = next((held[name] for name in ID_KEYS if is_id(held.get(name))), None)
+            return None if key is None or not held.keys().isdisjoint(NAME_KEYS) else self._names(kind, key)
+        return self._path(kind, str(cell).strip()) if is_id(cell) and kind else None
+
+    def _path(self, kind: str, key: str) -> str | None:
+        """The name of an object behind those of what it is part of: ``Home / Mugs``."""
+        known, names, passed = self._kinds.get(kind, {}), [], set[str]()
+        while key in known and key not in passed and len(passed) < _MAX_PARENTS:
+            passed.add(key)
+            name, key = known[key]
+            names.append(name)
+        return " / ".join(reversed(names)) or None
+
+    def _with_names(self, value: object, depth: int = 0) -> object:
+        """A value with names for the long ids in it."""
+        if not self._opaque or depth > _MAX_DEPTH:
+            return value
+        if isinstance(value, str):
+            kind = self._opaque.get(value.strip())
+            return value if kind is None else self._path(kind, value.strip()) or value
+        if isinstance(value, list):
+            return [self._with_names(each, depth + 1) for each in value]
+        if not isinstance(value, Mapping):
+            return value
+        found = {key: self._with_names(each, depth + 1) for key, each in value.items()}
+        key, alone = next(iter(found.items()), ("", None))
+        return alone if len(found) == 1 and folded(str(key)) in ID_KEYS and alone != value[key] else found
+
+    def add_object(self, kind: str, value: object) -> None:
+        """Take in a JSON object that has an id and a name, or of an image the address."""
+        if not isinstance(value, dict):
+            return
+        if own := kind_of(value):
+            held = value[f"{own}_data"]
+            kind, value = own, {**value, **(held if isinstance(held, dict) else {})}
+        cells = {folded(str(key)): cell for key, cell in value.items()}
+        key = next((each for name in ID_KEYS if is_id(each := _alone(cells.get(name)))), None)
+        parent = next((each for name in PARENT_KEYS if is_id(each := _alone(cells.get(name)))), "")
+        is_image = _are_alike(kind.casefold().rpartition("_")[2], "images")
+        said = ("url", "src", "href") if is_image else NAME_KEYS
+        name = next((text for each in said if (text := _in_english(cells.get(each)))), "")
+        if key is not None:
+            self.add(kind, str(key), name, str(parent))
+
+
+def gathered(events: Iterable[tuple[str, str, object]], prefix: str) -> NamedObjects:
+    """What the lists beside that of the products at ``prefix`` name, and of a list of several kinds, those that are no
+    products; from a document's ``events``, as ijson reads them with their prefixes."""
+    found = NamedObjects()
+    base = prefix.removesuffix("item").removesuffix(".").rpartition(".")[0]
+    start = f"{base}." if base else ""
+    builder, place, is_mixed = None, "", True
+    with suppress(ijson.JSONError, RecursionError, OverflowError):  # reported where the products end
+        for at, event, value in events:
+            if builder is None and event == "start_map" and at.endswith("item") and at.startswith(start):
+                is_beside = at.endswith(".item") and "." not in at[len(start) : -len(".item")]
+                if is_mixed if at == prefix else is_beside:
+                    builder, place = ijson.ObjectBuilder(), at
+            if builder is None:
+                continue
+            builder.event(event, value)
+            if event != "end_map" or at != place:
+                continue
+            if at != prefix:
+                found.add_object(at.removesuffix(".item").rpartition(".")[2], builder.value)
+            elif not (is_mixed := bool(kind_of(builder.value))) and prefix == "item":
+                break
+            elif kind_of(builder.value) not in ("", "item"):
+                found.add_object("", builder.value)
+            builder = None
+    return found
+
+
+def kind_of(value: object) -> str:
+    """The kind of an object in a list of several, as ``image`` of ``{"type": "IMAGE", "image_data": ...}``; empty for
+    any other object."""
+    if not isinstance(value, dict) or not isinstance(kind := value.get("type"), str):
+        return ""
+    return kind.lower() if f"{kind.lower()}_data" in value else ""
+
+
+def is_id(value: object) -> bool:
+    """Whether a value may be an id: a text or a whole number."""
+    return isinstance(value, (str, int)) and not isinstance(value, bool) and value != ""
+
+
+def _alone(value: object) -> object:
+    """What an object of one key holds, as MongoDB writes ids; of one with an id, that."""
+    if not isinstance(value, Mapping):
+        return value
+    return next(iter(value.values())) if len(value) == 1 else value.get("id")
+
+
+def _in_english(value: object) -> str:
+    """A text, or that of several languages which is in English, or else the first."""
+    if isinstance(value, Mapping):
+        value = next((value[key] for key in ("en", *value) if isinstance(value.get(key), str)), "")
+    return value if isinstance(value, str) else ""
+
+
+def _are_alike(one: str, other: str) -> bool:
+    """Whether two names are of one thing, one of them in the plural: ``category`` and ``categories``."""
+    if abs(len(one) - len(other)) > 3:
+        return False
+    n_alike = max(_MIN_ALIKE, min(len(one), len(other)) - 2)
+    return one == other or (min(len(one), len(other)) >= _MIN_ALIKE and one[:n_alike] == other[:n_alike])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from vitrina.indexer.sources.column_names import folded, name_table
+
 Cells = dict[str, object]
 
 _MAX_DEPTH = 12
@@ -31,7 +33,7 @@ _TYPES = frozenset(
 )  # fmt: skip
 """The types that DynamoDB and Firestore write around each value."""
 
-_INSIDE = ('"edges"', '"nodes"', '"$', '"priceWithTax"', '"language_tag"', '"price_money"')
+_INSIDE = ('"edges"', '"nodes"', '"$', '"priceWithTax"', '"language_tag"', '"price_money"', '"commertialOffer"')
 """Of these a text has one if there may be something to take off inside of a product."""
 
 
@@ -41,7 +43,7 @@ def plain_cells(cells: Cells, text: str | None = None) -> Cells:
     known, tells whether to look inside."""
     if text is None or any(sign in text for sign in _INSIDE):
         cells = {key: _plain(cell) if isinstance(cell, (dict, list)) else cell for key, cell in cells.items()}
-    cells = _with_translations(_with_values(opened(cells)))
+    cells = _with_first_tier(_with_translations(_with_values(opened(cells))))
     if _are_typed(cells):
         cells = {key: _untyped(cell) for key, cell in cells.items()}
     master = cells.get("masterVariant")
@@ -108,12 +110,36 @@ def _plain(value: object, depth: int = 0) -> object:
     if isinstance(money := value.get("price_money"), dict):  # Square
         value = {**value, "price": {"centAmount": money.get("amount"), "currencyCode": money.get("currency")}}
         del value["price_money"]
+    if isinstance(sellers := value.get("sellers"), list) and any(_offer_of(each) for each in sellers):  # VTEX
+        value = _with_offer(value, sellers)
     edges, nodes = value.get("edges"), value.get("nodes")
     if isinstance(edges, list) and all(isinstance(each, dict) and "node" in each for each in edges):
         return [_plain(each["node"], depth + 1) for each in edges]
     if isinstance(nodes, list) and value.keys() <= {"nodes", "pageInfo", "totalCount"}:
         return [_plain(each, depth + 1) for each in nodes]
     return {key: _plain(inner, depth + 1) for key, inner in value.items()}
+
+
+def _with_offer(sku: Cells, sellers: list[object]) -> Cells:
+    """A SKU with the price of the first seller that has it in stock, or else of the first with a price, in the place of
+    all; and with its options by name."""
+    offers = [offer for each in sellers if (offer := _offer_of(each)).get("Price")]
+    offer = next((each for each in offers if each.get("AvailableQuantity")), next(iter(offers), {}))
+    names = sku.get("variations")
+    named = [name for name in (names if isinstance(names, list) else ()) if isinstance(name, str)]
+    found = {key: cell for key, cell in sku.items() if key not in ("sellers", *named)}
+    if named:
+        found["options"] = [{"name": name, "values": sku.get(name)} for name in named]
+    elif isinstance(names, list):
+        found["options"] = names
+    if price := offer.get("Price"):
+        found |= {"price": offer.get("ListPrice") or price, "sale_price": price}
+    return found
+
+
+def _offer_of(seller: object) -> Cells:
+    offer = seller.get("commertialOffer") if isinstance(seller, dict) else None
+    return offer if isinstance(offer, dict) else {}
 
 
 def _with_values(cells: Cells) -> Cells:
@@ -129,6 +155,42 @@ def _with_values(cells: Cells) -> Cells:
         english = (value for value in values if str(value.get("locale", "")).startswith("en"))
         own[name] = next(english, values[0])["data"]
     return own
+
+
+_TIERED = re.compile(r"tier|break|staffel|scale|volume|prices|pricing")
+_FROM = ("quantity", "qty", "break_quantity", "min_quantity", "min_qty", "minimum_quantity", "from", "min")
+_EACH = ("price", "unit_price", "value", "amount")
+
+
+def _with_first_tier(cells: Cells) -> Cells:
+    """The cells with the price of the smallest quantity in the place of those of several, written as ``[[1, 0.4],
+    [10, 0.3]]`` or as objects with both, where nothing else says the price."""
+    known = {name for key, cell in cells.items() if cell not in (None, "", []) and (name := folded(str(key)))}
+    for key, cell in cells.items():
+        if not isinstance(cell, list) or len(cell) < 2 or not _TIERED.search(name := folded(str(key))):
+            continue
+        if (price := _first_price(cell)) is not None and known.isdisjoint({*name_table("names")["price"]} - {name}):
+            return {**{own: each for own, each in cells.items() if own != key}, "price": price}
+    return cells
+
+
+def _first_price(tiers: list[object]) -> object:
+    """The price of the first of tiers that begin at ever larger quantities and cost ever less; None of another list."""
+    pairs: list[tuple[object, object, object]] = []
+    for each in tiers:
+        if isinstance(each, list) and len(each) == 2:
+            pairs.append((*each, None))
+        elif isinstance(each, dict):
+            held = {folded(str(key)): cell for key, cell in each.items()}
+            quantity, price = (next((held[key] for key in keys if key in held), None) for keys in (_FROM, _EACH))
+            pairs.append((quantity, price, held.get("currency", held.get("currency_code"))))
+    quantities = [each for each, _, _ in pairs if type(each) is int]
+    prices = [each for _, each, _ in pairs if isinstance(each, (int, float)) and not isinstance(each, bool)]
+    if not len(quantities) == len(prices) == len(tiers):
+        return None
+    if sorted({*quantities}) != quantities or sorted(prices, reverse=True) != prices:
+        return None
+    return prices[0] if pairs[0][2] is None else {"amount": prices[0], "currency": pairs[0][2]}
 
 
 _LANGUAGE = re.compile(r"[a-z]{2}(?:[_-][A-Za-z]{2})?")

@@ -321,3 +321,44 @@ def test_products_under_a_key_each(tmp_path: Path) -> None:
         ("7", "Pan", 3990),
         ("8", "Pan", 3990),
     ]
+
+
+def _sku_of_vtex(key: str, colour: str, *offers: tuple[float, float, int]) -> dict[str, object]:
+    sellers = [
+        {"sellerId": str(n), "commertialOffer": {"Price": price, "ListPrice": old, "AvailableQuantity": quantity}}
+        for n, (price, old, quantity) in enumerate(offers)
+    ]
+    images = [{"imageTag": f"<img src='~/{key}.jpg'>", "imageUrl": f"https://s.example/{key}.jpg"}]
+    return {"itemId": key, "variations": ["Colour"], "Colour": [colour], "images": images, "sellers": sellers}
+
+
+def test_a_sku_of_vtex_costs_what_the_first_seller_with_stock_asks(tmp_path: Path) -> None:
+    skus = [
+        _sku_of_vtex("1", "red", (0, 0, 0), (3.5, 4, 2)),
+        _sku_of_vtex("2", "blue", (2, 2, 0), (5, 5, 9)),
+        _sku_of_vtex("3", "grey", (0, 0, 0)),
+    ]
+    product = {"productId": "7", "productName": "Mug", "linkText": "mug", "brand": "Acme", "brandId": 9, "items": skus}
+    record = only(write(tmp_path, "search.json", json.dumps([product])))
+    assert (record.item.sku, record.item.title, record.item.price_cents) == ("7", "Mug", 350)
+    assert [image.url for image in record.images] == [f"https://s.example/{n}.jpg" for n in (1, 2, 3)]
+    assert [(each.sku, each.options["colour"], each.price_cents) for each in record.item.variants][:2] == [
+        ("1", "red", 350),
+        ("2", "blue", 500),
+    ]
+    assert record.item.attributes == {"brand": "Acme", "colour": ("red", "blue", "grey")}
+
+
+@pytest.mark.parametrize(
+    ("tiers", "cents"),
+    [
+        ({"Tiered": [[1, 0.4], [10, 0.3]]}, 40),
+        ({"PriceBreaks": [{"Quantity": 20, "UnitPrice": 3}, {"Quantity": 50, "UnitPrice": 2}]}, 300),
+        ({"price_breaks": [[1, 0.4], [10, 0.3]], "price": 0.5}, 50),
+        ({"tiers": [[10, 0.4], [1, 0.3]]}, None),
+        ({"ratings": [[1, 0.4], [10, 0.3]]}, None),
+    ],
+)
+def test_of_prices_by_quantity_the_smallest_counts(tmp_path: Path, tiers: dict[str, object], cents: int | None) -> None:
+    item = only(write(tmp_path, "parts.json", json.dumps([{"sku": "A", "name": "Fuse", **tiers}]))).item
+    assert item.price_cents == cents

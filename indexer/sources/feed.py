@@ -22,6 +22,10 @@ _N_SEARCHED_BYTES = 1 << 24
 
 _CHUNK_BYTES = 1 << 16
 _XML = re.compile(r"<\?xml\s")
+_TAG = re.compile(r"<(\w+)")
+_OF_MESSAGES = frozenset({"br", "b", "i", "p", "pre", "div", "span", "font", "strong", "a"})
+"""The tags in which servers write warnings before what they were asked for."""
+
 _DECLARED = re.compile(rb"""[^<]*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 
 
@@ -77,12 +81,10 @@ class FeedTable:
             try:
                 reader.feed(chunk, last=not chunk)
             except (expat.ExpatError, ValueError) as error:
-                broken = None if reader.is_complete else error
+                broken = error
             yield from reader.taken()  # those before what is broken, too
             if broken is not None:
                 raise broken
-            if reader.is_complete:
-                return  # what follows is no XML
 
 
 def open_feed(path: Path, encoding: str | None = None) -> FeedTable:
@@ -156,8 +158,9 @@ def _decoded(path: Path, encoding: str, n_bytes: int | None = None) -> Iterator[
 def _beginning(text: str) -> int:
     """Where XML begins in a text with something else before it, as a fence of Markdown or a warning of PHP."""
     declared = _XML.search(text)
-    is_first = declared is not None and "<![CDATA[" not in text[: declared.start()]
-    start = declared.start() if declared is not None and is_first else text.find("<")
+    if declared is not None and _OF_MESSAGES.issuperset(map(str.lower, _TAG.findall(text[: declared.start()]))):
+        return declared.start()
+    start = text.find("<")
     return start if start >= 0 else len(text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ _ID_TAGS = frozenset({"id", "ид", "идзначения"})
 
 _LANGUAGE_TAGS = frozenset({"language", "lang", "locale", "translation"})
 _ADDRESSES = frozenset({"href", "url", "src"})
+
+_ELEMENT = re.compile(rb"<\w")
 
 ItemPath = tuple[str, ...]
 Cells = dict[str, object]
@@ -131,8 +134,8 @@ class FeedReader:
         self._items: list[Cells] = []
         self._named = NamedObjects()
         self._beside: list[_Beside] = []
-        self.is_complete = False
-        """Whether the last element is closed: what follows belongs to no XML."""
+        self._n_bytes = 0
+        self._ends_at: int | None = None
         self._parser = _parser()
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -140,8 +143,14 @@ class FeedReader:
         self._parser.SkippedEntityHandler = self._entity
 
     def feed(self, text: str, *, last: bool = False) -> None:
-        """Parse a piece of the text."""
-        self._parser.Parse(text, last)
+        """Parse a piece of the text. What follows the last element is passed over if it holds no others."""
+        data, begins_at = text.encode(), self._n_bytes
+        self._n_bytes += len(data)
+        try:
+            self._parser.Parse(data, last)
+        except expat.ExpatError:
+            if self._ends_at is None or _ELEMENT.search(data, max(0, self._ends_at - begins_at)):
+                raise
 
     def taken(self) -> Iterator[Cells]:
         """The items completed since the last call."""
@@ -176,7 +185,8 @@ class FeedReader:
         else:
             self._close(self._beside.pop())
         self._path.pop()
-        self.is_complete = not self._path
+        if not self._path:
+            self._ends_at = self._parser.CurrentByteIndex
 
     def _close(self, closed: _Beside) -> None:
         """Take in an element of the header: the id or the name of the one around it, or one that has both."""

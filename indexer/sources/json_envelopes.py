@@ -185,10 +185,11 @@ def _first_price(tiers: list[object]) -> object:
             quantity, price = (next((held[key] for key in keys if key in held), None) for keys in (_FROM, _EACH))
             pairs.append((quantity, price, held.get("currency", held.get("currency_code"))))
     quantities = [each for each, _, _ in pairs if type(each) is int]
-    prices = [each for _, each, _ in pairs if isinstance(each, (int, float)) and not isinstance(each, bool)]
-    if not len(quantities) == len(prices) == len(tiers):
+    prices = [each for _, each, _ in pairs if isinstance(each, (int, float, str)) and not isinstance(each, bool)]
+    if not len(quantities) == len(prices) == len(tiers) or sorted({*quantities}) != quantities:
         return None
-    if sorted({*quantities}) != quantities or sorted(prices, reverse=True) != prices:
+    numbers = [each for each in prices if not isinstance(each, str)]
+    if numbers != sorted(numbers, reverse=True):
         return None
     return prices[0] if pairs[0][2] is None else {"amount": prices[0], "currency": pairs[0][2]}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import cache
 
 import ijson
 
-from vitrina.indexer.sources.column_names import folded
+from vitrina.indexer.sources.column_names import folded, name_table
 
 Cells = dict[str, object]
 
@@ -19,9 +20,24 @@ PARENT_KEYS = ("parent_id", "parentid", "parent", "id_parent", "parent_category"
 
 _OF_IDS = re.compile(r"_?(?:ids?|refs?)$")
 _OF_PRODUCTS = frozenset(
-    {"", "product", "item", "offer", "variant", "sku", "goods", "article", "parent", "group", "item_group", "related"}
+    {
+        "",
+        "product",
+        "item",
+        "offer",
+        "variant",
+        "sku",
+        "goods",
+        "article",
+        "parent",
+        "item_group",
+        "currency",
+        "related",
+    }
 )
-"""What a column of ids may be called that joins products, and names nothing of them."""
+"""What a column of ids may be called that joins products, and names nothing of them, or is read as it is."""
+
+_FIELDS = ("sku", "title", "description", "price", "sale_price", "price_cents", "currency", "url")
 
 _MIN_OPAQUE_CHARS = 16
 """From this length on an id is taken for one of the whole document, as a UUID; Firestore's ids have 20 signs."""
@@ -63,16 +79,17 @@ class NamedObjects:
         for column, cell in cells.items():
             name = folded(column)
             stem = _OF_IDS.sub("", name)
-            names = None if stem in _OF_PRODUCTS or name in ID_KEYS else self._names(self._kind(stem), cell)
-            own = "images" if stem == "image" else stem
+            if name in ID_KEYS or stem in _OF_PRODUCTS:
+                found[column] = cell
+                continue
+            names = None if _is_field(name) else self._names(self._kind(stem), cell)
+            own = column if stem == name else "images" if stem == "image" else stem
             if names is None:
-                found[column] = cell if name in ID_KEYS or stem in _OF_PRODUCTS else self._with_names(cell)
-            elif stem == name:
-                found[column] = names
-            elif own in taken:
+                found[column] = self._with_names(cell)
+            elif own in taken and own != column:
                 found[column] = cell
             else:
-                found[own] = names
+                found |= {column: cell, own: names} if stem.endswith("group") else {own: names}  # which may join rows
         return found
 
     def _kind(self, stem: str) -> str:
@@ -168,6 +185,11 @@ def kind_of(value: object) -> str:
     if not isinstance(value, dict) or not isinstance(kind := value.get("type"), str):
         return ""
     return kind.lower() if f"{kind.lower()}_data" in value else ""
+
+
+@cache
+def _is_field(name: str) -> bool:
+    return any(name in name_table("names")[field] for field in _FIELDS)
 
 
 def is_id(value: object) -> bool:

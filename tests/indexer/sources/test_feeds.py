@@ -293,3 +293,10 @@ def test_items_may_begin_after_a_long_header(tmp_path: Path) -> None:
     groups = "".join(f"<group><id>{n}</id><name>Group {n} {'x' * 100}</name></group>" for n in range(10_000))
     text = f"<shop><groups>{groups}</groups><items><item><sku>A</sku><name>Mug</name></item></items></shop>"
     assert only(write(tmp_path, "feed.xml", text)).item.title == "Mug"
+
+
+def test_a_second_document_in_a_feed_is_told(tmp_path: Path) -> None:
+    text = "<items><item><id>1</id><name>Mug</name></item></items>\n"
+    records, rejections = read(write(tmp_path, "feed.xml", f"{text}<?xml version='1.0'?>{text}"))
+    assert [record.item.sku for record in records] == ["1"]
+    assert [rejection.reason[:31] for rejection in rejections] == ["The XML is broken after item 1:"]

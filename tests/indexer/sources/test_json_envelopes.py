@@ -354,6 +354,7 @@ def test_a_sku_of_vtex_costs_what_the_first_seller_with_stock_asks(tmp_path: Pat
     [
         ({"Tiered": [[1, 0.4], [10, 0.3]]}, 40),
         ({"PriceBreaks": [{"Quantity": 20, "UnitPrice": 3}, {"Quantity": 50, "UnitPrice": 2}]}, 300),
+        ({"PriceBreaks": [{"Quantity": 1, "Price": "$0.50"}, {"Quantity": 10, "Price": "$0.40"}]}, 50),
         ({"price_breaks": [[1, 0.4], [10, 0.3]], "price": 0.5}, 50),
         ({"tiers": [[10, 0.4], [1, 0.3]]}, None),
         ({"ratings": [[1, 0.4], [10, 0.3]]}, None),

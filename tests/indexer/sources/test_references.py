@@ -116,3 +116,11 @@ def test_what_nothing_names_is_left_as_it_is() -> None:
     assert named.named(cells) == cells
     named.add("categories", "1", "Mugs")
     assert named.named(cells) == cells
+
+
+def test_prices_currencies_and_what_joins_rows_stay() -> None:
+    named = NamedObjects()
+    for kind in ("prices", "currencies", "groups"):
+        named.add(kind, "1", "Retail")
+    cells: dict[str, object] = {"price": 1, "currencyId": "1", "group_id": 1}
+    assert named.named(cells) == {**cells, "group": "Retail"}

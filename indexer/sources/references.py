@@ -18,6 +18,9 @@ NAME_KEYS = ("name", "title", "label", "nombre", "nom", "nome", "наимено�
 PARENT_KEYS = ("parent_id", "parentid", "parent", "id_parent", "parent_category", "parent_category_id")
 """What the id and the name of an object are called, and the id of the one that it is part of: folded."""
 
+_SLUGS = ("slug", "handle")
+"""What else products may name an object by."""
+
 _OF_IDS = re.compile(r"_?(?:ids?|refs?)$")
 _OF_PRODUCTS = frozenset(
     {
@@ -85,7 +88,7 @@ class NamedObjects:
             names = None if _is_field(name) else self._names(self._kind(stem), cell)
             own = column if stem == name else "images" if stem == "image" else stem
             if names is None:
-                found[column] = self._with_names(cell)
+                found[column] = cell if _is_field(name) else self._with_names(cell)
             elif own in taken and own != column:
                 found[column] = cell
             else:
@@ -100,10 +103,11 @@ class NamedObjects:
         return self._alike[stem]
 
     def _names(self, kind: str, cell: object) -> object:
-        """The names of the ids in a cell; None if it holds none of this kind."""
+        """The names of the ids in a cell, and what texts are beside them; None if it holds none of this kind."""
         if isinstance(cell, list):
-            found = [name for each in cell if (name := self._names(kind, each)) is not None]
-            return found or None
+            named = [(each, self._names(kind, each)) for each in cell]
+            found = [name or each for each, name in named if name is not None or isinstance(each, str)]
+            return found if any(name is not None for _, name in named) else None
         if isinstance(cell, Mapping):
             held = {folded(str(key)): each for key, each in cell.items()}
             key = next((held[name] for name in ID_KEYS if is_id(held.get(name))), None)
@@ -142,12 +146,12 @@ class NamedObjects:
             held = value[f"{own}_data"]
             kind, value = own, {**value, **(held if isinstance(held, dict) else {})}
         cells = {folded(str(key)): cell for key, cell in value.items()}
-        key = next((each for name in ID_KEYS if is_id(each := _alone(cells.get(name)))), None)
+        keys = [each for name in (*ID_KEYS, *_SLUGS) if is_id(each := _alone(cells.get(name)))]
         parent = next((each for name in PARENT_KEYS if is_id(each := _alone(cells.get(name)))), "")
         is_image = _are_alike(kind.casefold().rpartition("_")[2], "images")
         said = ("url", "src", "href") if is_image else NAME_KEYS
         name = next((text for each in said if (text := _in_english(cells.get(each)))), "")
-        if key is not None:
+        for key in keys:
             self.add(kind, str(key), name, str(parent))
 
 

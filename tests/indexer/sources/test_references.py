@@ -63,15 +63,18 @@ def test_categories_of_a_feed_are_named_by_elements(tmp_path: Path) -> None:
 def test_lists_beside_the_products_name_what_these_refer_to(tmp_path: Path) -> None:
     shop = {
         "brands": [{"id": "b1", "name": "Acme", "logo": "https://s.example/acme.jpg"}],
-        "categories": [{"_id": {"$oid": "c1"}, "name": {"fi": "Mukit", "en": "Mugs"}}, {"_id": "c2", "title": "Sale"}],
+        "categories": [
+            {"_id": {"$oid": "c1"}, "name": {"fi": "Mukit", "en": "Mugs"}},
+            {"_id": "c2", "slug": "sale", "title": "Sale"},
+        ],
         "products": [
-            {"id": "A", "name": "Mug", "brandId": "b1", "categories": ["c1", "c2"], "parentId": "b1"},
+            {"id": "A", "name": "Mug", "brandId": "b1", "categories": ["c1", "sale", "Gifts"], "parentId": "b1"},
             {"id": "B", "name": "Cup", "brand": {"id": "b1"}, "mainCategoryId": "c1", "category_id": "c9"},
         ],
     }
     (mug, cup), rejections = read(write(tmp_path, "shop.json", json.dumps(shop)))
     assert rejections == []
-    assert mug.item.attributes == {"parent_id": "b1", "brand": "Acme", "categories": ("Mugs", "Sale")}
+    assert mug.item.attributes == {"parent_id": "b1", "brand": "Acme", "categories": ("Mugs", "Sale", "Gifts")}
     assert cup.item.attributes == {"brand": "Acme", "main_category": "Mugs", "category_id": "c9"}
 
 

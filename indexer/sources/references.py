@@ -21,6 +21,7 @@ PARENT_KEYS = ("parent_id", "parentid", "parent", "id_parent", "parent_category"
 _SLUGS = ("slug", "handle")
 """What else products may name an object by."""
 
+_PARTS = frozenset({"children", "childs", "nodes"})
 _OF_IDS = re.compile(r"_?(?:ids?|refs?)$")
 _OF_PRODUCTS = frozenset(
     {
@@ -98,7 +99,8 @@ class NamedObjects:
     def _kind(self, stem: str) -> str:
         """The kind that a column is of, as ``categories`` is that of ``category`` and ``main_category``."""
         if stem not in self._alike:
-            named = (kind for each in (stem, stem.rpartition("_")[2]) for kind in self._kinds if _are_alike(each, kind))
+            last = stem.rpartition("_")[2]
+            named = (kind for each in (stem, last, _whole(last)) for kind in self._kinds if _are_alike(each, kind))
             self._alike[stem] = next(named, "")
         return self._alike[stem]
 
@@ -138,8 +140,8 @@ class NamedObjects:
         key, alone = next(iter(found.items()), ("", None))
         return alone if len(found) == 1 and folded(str(key)) in ID_KEYS and alone != value[key] else found
 
-    def add_object(self, kind: str, value: object) -> None:
-        """Take in a JSON object that has an id and a name, or of an image the address."""
+    def add_object(self, kind: str, value: object, depth: int = 0) -> None:
+        """Take in a JSON object that has an id and a name, or of an image the address, and those in it."""
         if not isinstance(value, dict):
             return
         if own := kind_of(value):
@@ -153,28 +155,37 @@ class NamedObjects:
         name = next((text for each in said if (text := _in_english(cells.get(each)))), "")
         for key in keys:
             self.add(kind, str(key), name, str(parent))
+        for inner, cell in value.items() if depth < _MAX_DEPTH else ():
+            is_part = inner in _PARTS or _are_alike(_whole(folded(str(inner))), folded(kind))
+            for each in cell if is_part and isinstance(cell, list) and keys else ():
+                self.add_object(kind, {"parent": keys[0], **each} if isinstance(each, dict) else None, depth + 1)
 
 
 def gathered(events: Iterable[tuple[str, str, object]], prefix: str) -> NamedObjects:
-    """What the lists beside that of the products at ``prefix`` name, and of a list of several kinds, those that are no
-    products; from a document's ``events``, as ijson reads them with their prefixes."""
+    """What the lists beside that of the products at ``prefix`` name, also as objects under their keys; and of a list of
+    several kinds, those that are no products. ``events`` are a document's, as ijson reads them with their prefixes."""
     found = NamedObjects()
-    base = prefix.removesuffix("item").removesuffix(".").rpartition(".")[0]
-    start = f"{base}." if base else ""
-    builder, place, is_mixed = None, "", True
+    container = prefix.removesuffix(".item")
+    within, start = f"{container}.", container.rpartition(".")[0]
+    start = f"{start}." if start else ""
+    builder, place, is_mixed = None, "", prefix.rpartition(".")[2] == "item"
     with suppress(ijson.JSONError, RecursionError, OverflowError):  # reported where the products end
         for at, event, value in events:
-            if builder is None and event == "start_map" and at.endswith("item") and at.startswith(start):
-                is_beside = at.endswith(".item") and "." not in at[len(start) : -len(".item")]
-                if is_mixed if at == prefix else is_beside:
-                    builder, place = ijson.ObjectBuilder(), at
             if builder is None:
-                continue
+                if (at != prefix and at.startswith(within)) or event not in ("start_map", "string"):
+                    continue
+                kind, _, key = at.removeprefix(start).partition(".")
+                is_beside = bool(key) and "." not in key and at.startswith(start)
+                if event == "string" or not (is_mixed if at == prefix else is_beside):
+                    if is_beside and at != prefix and key != "item":
+                        found.add(kind, key, str(value))
+                    continue
+                builder, place = ijson.ObjectBuilder(), at
             builder.event(event, value)
             if event != "end_map" or at != place:
                 continue
             if at != prefix:
-                found.add_object(at.removesuffix(".item").rpartition(".")[2], builder.value)
+                found.add_object(kind, builder.value if key == "item" else {"key": key, **builder.value})
             elif not (is_mixed := bool(kind_of(builder.value))) and prefix == "item":
                 break
             elif kind_of(builder.value) not in ("", "item"):
@@ -213,6 +224,11 @@ def _in_english(value: object) -> str:
     if isinstance(value, Mapping):
         value = next((value[key] for key in ("en", *value) if isinstance(value.get(key), str)), "")
     return value if isinstance(value, str) else ""
+
+
+def _whole(name: str) -> str:
+    """What a name is a part of: ``category`` of ``subcategory``."""
+    return name.removeprefix("sub").lstrip("_")
 
 
 def _are_alike(one: str, other: str) -> bool:

@@ -78,6 +78,40 @@ def test_lists_beside_the_products_name_what_these_refer_to(tmp_path: Path) -> N
     assert cup.item.attributes == {"brand": "Acme", "main_category": "Mugs", "category_id": "c9"}
 
 
+def test_products_and_categories_may_stand_under_their_keys(tmp_path: Path) -> None:
+    mug = {"name": "Mug", "price": 9.5, "category": "c1", "variants": [{"sku": "M-1", "colour": "red"}]}
+    cup = {"name": "Cup", "price": 8, "category": "c2", "pictures": [{"url": "https://s.example/1.jpg"}]}
+    shop = {"categories": {"c1": {"name": "Mugs"}, "c2": "Cups"}, "products": {"p1": mug, "p2": cup}}
+    for content in (shop, {"shop": shop}):
+        records, rejections = read(write(tmp_path, "shop.json", json.dumps(content)))
+        assert rejections == []
+        assert [(each.item.sku, each.item.price_cents, each.item.attributes["category"]) for each in records] == [
+            ("p1", 950, "Mugs"),
+            ("p2", 800, "Cups"),
+        ]
+
+
+def test_categories_may_stand_in_categories(tmp_path: Path) -> None:
+    drinks = {
+        "id": 1,
+        "name": "Drinks",
+        "children": [{"id": 2, "name": "Tea", "subcategories": [{"id": 3, "name": "Green"}]}],
+    }
+    products = [
+        {"sku": "A", "name": "Sencha", "price": 9, "category_id": 3},
+        {"sku": "B", "name": "Assam", "subcategory": 2},
+    ]
+    (sencha, assam), _ = read(write(tmp_path, "shop.json", json.dumps({"products": products, "categories": [drinks]})))
+    assert sencha.item.attributes == {"category": "Drinks / Tea / Green"}
+    assert assam.item.attributes == {"subcategory": "Drinks / Tea"}
+
+
+def test_products_in_a_section_name_it_by_its_id(tmp_path: Path) -> None:
+    mug = {"id": "A", "name": "Mug", "price": 9, "category": "c1"}
+    text = json.dumps({"categories": [{"id": "c1", "name": "Mugs", "items": [mug]}]})
+    assert only(write(tmp_path, "shop.json", text)).item.attributes == {"category": "Mugs"}
+
+
 def test_objects_of_several_kinds_are_items_with_images_and_categories(tmp_path: Path) -> None:
     item = {"name": "Soap", "is_taxable": True, "category_id": "C", "image_ids": ["P", "Q"]}
     data = {"name": "Bar", "sku": "S-1", "price_money": {"amount": 800, "currency": "USD"}}

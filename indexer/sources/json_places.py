@@ -1,0 +1,188 @@
+"""Where the products of a JSON document are: by the names of lists, and by the keys that objects have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+import ijson
+
+from vitrina.indexer.sources.cells import parse_literal
+from vitrina.indexer.sources.encodings import TextEncoding, open_text
+from vitrina.indexer.sources.json_ld import is_json_ld
+
+LISTS = (
+    "products", "items", "articles", "goods", "productos", "articulos", "artículos", "produits", "produkte", "artikel",
+    "prodotti", "articoli", "produtos", "artigos", "producten", "artikelen", "produkty", "zbozi", "zboží", "produkter",
+    "varer", "tuotteet", "termekek", "termékek", "produse", "urunler", "ürünler", "товары", "товари", "продукты",
+    "προϊόντα", "商品", "商品一覧", "商品列表", "产品", "상품", "상품목록", "produk", "منتجات", "المنتجات", "מוצרים",
+)  # fmt: skip
+"""What lists of products are called."""
+
+CONTAINERS = (
+    *LISTS, "item_list_element", "itemListElement", "@graph", "data", "results", "records", "rows",
+    "entries", "catalog", "catalogo", "catálogo", "katalog", "offers",
+    "listings", "hits", "docs", "nodes", "edges", "list",
+    "content", "value", "product", "objects", "elements", "response", "documents", "product_list", "productlist",
+    "payload", "result", "search_results", "searchresults", "skus", "feed", "store", "models", "sections",
+)  # fmt: skip
+"""Keys under which APIs put their lists of products."""
+
+TITLES = frozenset(
+    {
+        "title", "name", "nombre", "titulo", "título", "nom", "titre", "libelle", "titel", "bezeichnung", "nome",
+        "titolo", "nazwa", "tytul", "nazev", "název", "nazov", "naam", "navn", "namn", "nimi", "nev", "denumire",
+        "название", "наименование", "назва", "商品名", "商品名称", "名称", "상품명", "nama", "اسم", "الاسم",
+    }
+)  # fmt: skip
+"""Keys of what a product, or a section of a shop, is called."""
+
+OF_PRODUCT = TITLES | {"sku", "handle", "product_name", "@type", "__parentId"}
+"""Keys of an object that is a product itself, whatever lists it holds."""
+
+SOLD = frozenset(
+    {
+        "sku", "price", "prices", "handle", "@type", "product_name", "variants", "variations", "offers", "image",
+        "images", "precio", "prix", "preis", "prezzo", "preco", "preço", "prijs", "cena", "pris", "hinta", "ar", "pret",
+        "fiyat", "цена", "ціна", "価格", "价格", "가격", "harga", "السعر", "imagen", "imagenes", "bild", "immagine",
+        "imagem", "afbeelding", "zdjecie", "resim",
+    }
+)  # fmt: skip
+"""Keys of what is sold, and no section of a shop."""
+
+N_KEYED = 3
+"""By so many objects those under keys are told to be products."""
+
+N_PEEKED_EVENTS = 200_000
+
+
+def is_line(lines: list[str]) -> bool:
+    """Whether the first line is an object for itself, and not one that holds the list of products."""
+    try:
+        first = json.loads(lines[0].strip().removesuffix(",") if len(lines) > 1 else lines[0])
+    except (ValueError, RecursionError):
+        return isinstance(parse_literal(lines[0]), dict)  # Python, not JSON
+    if not isinstance(first, dict) or len(lines) > 1:
+        return isinstance(first, dict)
+    if len(first) > 1 and all(isinstance(each, dict) and not OF_PRODUCT.isdisjoint(each) for each in first.values()):
+        return False  # products by their keys
+    if len(first) == 1 and isinstance(only := next(iter(first.values())), list) and only and isinstance(only[0], dict):
+        return False
+    lists = [first.get(name) for name in LISTS] if SOLD.isdisjoint(first) else []
+    is_shop = any(_is_list(each) or _is_keyed(each) for each in lists)
+    return not is_json_ld(first) and not is_shop and not (OF_PRODUCT.isdisjoint(first) and _holds_list(first))
+
+
+def _is_list(value: object) -> bool:
+    """Whether this is a list of objects."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _is_keyed(value: object) -> bool:
+    """Whether this is an object of products by their keys."""
+    first = [*islice(value.values(), N_KEYED)] if isinstance(value, dict) else []
+    return bool(first) and all(isinstance(each, dict) and _is_sold(each) for each in first)
+
+
+def _holds_list(value: Mapping[str, object], depth: int = 0) -> bool:
+    found = [inner for key, inner in value.items() if key in CONTAINERS or key.casefold() in CONTAINERS]
+    if any(map(_is_list, found)) or any(_is_keyed(value.get(name)) for name in LISTS):
+        return True
+    lists = (each for key, each in value.items() if key not in SOLD and isinstance(each, list) and each)
+    if any(isinstance(each[0], dict) and _is_sold(each[0]) for each in lists):
+        return True
+    return depth < 4 and any(_holds_list(each, depth + 1) for each in value.values() if isinstance(each, dict))
+
+
+def _is_sold(value: Mapping[str, object]) -> bool:
+    """Whether an object is a product by its keys."""
+    return not OF_PRODUCT.isdisjoint(value) and not SOLD.isdisjoint(value)
+
+
+def find_prefix(path: Path, encoding: TextEncoding) -> str | None:
+    """Where the products are: the first list of objects under a known key, else the object itself if it is a product,
+    else the first list of objects."""
+    lists: dict[str, None] = {}
+    keys: set[str] = set()
+    single = None
+    try:
+        with open_text(path, encoding) as file:
+            events = ijson.parse(Utf8Bytes(file), use_float=True)  # without it a long number crashes the process
+            for _, (prefix, event, value) in zip(range(N_PEEKED_EVENTS), events, strict=False):
+                if event == "start_map" and prefix.endswith("item") and prefix.split(".").count("item") == 1:
+                    lists[prefix] = None
+                elif event == "map_key" and prefix == "":
+                    keys.add(str(value))
+                elif event == "map_key" and value in OF_PRODUCT and prefix in ("product", "data.product"):
+                    single = prefix
+                if prefix == "item":
+                    return "item"
+    except (ijson.JSONError, RecursionError):
+        pass  # reported where the products end
+    last = {prefix: prefix.removesuffix(".item").rpartition(".")[2] for prefix in lists}
+    known = (prefix for prefix, key in last.items() if key in CONTAINERS or key.casefold() in CONTAINERS)
+    own = "" if keys & OF_PRODUCT else single
+    if own is not None and "@graph" not in keys:
+        return own
+    return next(known, next(iter(lists), "" if keys & {"@context"} else None))
+
+
+def keyed_prefix(path: Path, encoding: TextEncoding) -> str:
+    """Where products stand under their keys, as ``{"products": {"m1": {"name": "Mug", "price": 9}}}``, and not in a
+    list; empty if that is nowhere."""
+    keys: dict[str, list[set[str]]] = {}
+    try:
+        with open_text(path, encoding) as file:
+            events = ijson.parse(Utf8Bytes(file), use_float=True)
+            for _, (prefix, event, value) in zip(range(N_PEEKED_EVENTS), events, strict=False):
+                if event != "start_map" and event != "map_key":
+                    continue
+                head, _, own = prefix.rpartition(".")
+                is_known = head.rpartition(".")[2].casefold() in LISTS and head.count(".") < 2
+                if (not prefix and value in SOLD) or (is_known and own == "item"):
+                    return ""  # a product itself, or a list of them
+                if is_known and event == "start_map":
+                    if len(keys.setdefault(head, [])) == N_KEYED:
+                        break
+                    keys[head].append(set())
+                elif is_known:
+                    keys[head][-1].add(str(value))
+    except (ijson.JSONError, RecursionError):
+        pass  # reported where the products end
+    return next(
+        (
+            head
+            for head, each in keys.items()
+            if all(not OF_PRODUCT.isdisjoint(own) for own in each) and not SOLD.isdisjoint(each[0])
+        ),
+        "",
+    )
+
+
+def are_products(path: Path, encoding: TextEncoding) -> bool:
+    """Whether a document is an object of products by their keys."""
+    try:
+        with open_text(path, encoding) as file:
+            first = [
+                value
+                for _, (_, value) in zip(
+                    range(N_KEYED), ijson.kvitems(Utf8Bytes(file), "", use_float=True), strict=False
+                )
+            ]
+    except (ijson.JSONError, RecursionError):
+        return False
+    return len(first) > 1 and all(isinstance(each, dict) and not OF_PRODUCT.isdisjoint(each) for each in first)
+
+
+class Utf8Bytes:
+    """A text file as the UTF-8 bytes that ijson reads."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def read(self, n_chars: int = -1) -> bytes:
+        """Up to n characters, as bytes."""
+        return self._file.read(n_chars).encode("utf-8", errors="replace")

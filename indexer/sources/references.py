@@ -24,21 +24,9 @@ _SLUGS = ("slug", "handle")
 _PARTS = frozenset({"children", "childs", "nodes"})
 _OF_IDS = re.compile(r"_?(?:ids?|refs?)$")
 _OF_PRODUCTS = frozenset(
-    {
-        "",
-        "product",
-        "item",
-        "offer",
-        "variant",
-        "sku",
-        "goods",
-        "article",
-        "parent",
-        "item_group",
-        "currency",
-        "related",
-    }
-)
+    {"", "product", "item", "offer", "variant", "sku", "goods", "article", "parent", "item_group", "currency",
+     "related"}
+)  # fmt: skip
 """What a column of ids may be called that joins products, and names nothing of them, or is read as it is."""
 
 _FIELDS = ("sku", "title", "description", "price", "sale_price", "price_cents", "currency", "url")
@@ -49,6 +37,7 @@ _MIN_OPAQUE_CHARS = 16
 _MIN_ALIKE = 4
 _MAX_DEPTH = 8
 _MAX_PARENTS = 20
+_MAX_COLUMNS = 10_000
 
 
 class NamedObjects:
@@ -57,7 +46,7 @@ class NamedObjects:
     def __init__(self) -> None:
         self._kinds: dict[str, dict[str, tuple[str, str]]] = {}
         self._opaque: dict[str, str] = {}
-        self._alike: dict[str, str] = {}
+        self._columns: dict[str, tuple[str, str]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._kinds)
@@ -71,7 +60,7 @@ class NamedObjects:
         self._kinds.setdefault(kind, {}).setdefault(key, (name, parent.strip()))
         if len(key) >= _MIN_OPAQUE_CHARS and " " not in key:
             self._opaque.setdefault(key, kind)
-        self._alike.clear()
+        self._columns.clear()
 
     def named(self, cells: Cells) -> Cells:
         """A product's cells with names in the place of ids: ``category`` for ``categoryId``, with what it is part of
@@ -79,30 +68,30 @@ class NamedObjects:
         if not self._kinds:
             return cells
         found: Cells = {}
-        taken = {folded(column) for column in cells}
         for column, cell in cells.items():
-            name = folded(column)
-            stem = _OF_IDS.sub("", name)
-            if name in ID_KEYS or stem in _OF_PRODUCTS:
-                found[column] = cell
-                continue
-            names = None if _is_field(name) else self._names(self._kind(stem), cell)
-            own = column if stem == name else "images" if stem == "image" else stem
+            kind, own = self._columns.get(column) or self._column(column)
+            names = self._names(kind, cell) if kind else None
             if names is None:
-                found[column] = cell if _is_field(name) else self._with_names(cell)
-            elif own in taken and own != column:
-                found[column] = cell
+                found[column] = self._with_names(cell) if own and self._opaque else cell
+            elif own == column or own not in map(folded, cells):
+                found |= {column: cell, own: names} if own.endswith("group") else {own: names}  # which may join rows
             else:
-                found |= {column: cell, own: names} if stem.endswith("group") else {own: names}  # which may join rows
+                found[column] = cell
         return found
 
-    def _kind(self, stem: str) -> str:
-        """The kind that a column is of, as ``categories`` is that of ``category`` and ``main_category``."""
-        if stem not in self._alike:
-            last = stem.rpartition("_")[2]
-            named = (kind for each in (stem, last, _whole(last)) for kind in self._kinds if _are_alike(each, kind))
-            self._alike[stem] = next(named, "")
-        return self._alike[stem]
+    def _column(self, column: str) -> tuple[str, str]:
+        """The kind that a column is of, as ``categories`` is that of ``main_category_id``, and what its names are
+        called; empty where it is of none, and where it is read as it is."""
+        name = folded(column)
+        stem = _OF_IDS.sub("", name)
+        is_kept = name in ID_KEYS or stem in _OF_PRODUCTS or _is_field(name)
+        own = "" if is_kept else column if stem == name else "images" if stem == "image" else stem
+        last = stem.rpartition("_")[2]
+        named = (kind for each in (stem, last, _whole(last)) for kind in self._kinds if _are_alike(each, kind))
+        if len(self._columns) > _MAX_COLUMNS:  # of objects that all have other keys
+            self._columns.clear()
+        self._columns[column] = next(named, "") if own else "", own
+        return self._columns[column]
 
     def _names(self, kind: str, cell: object) -> object:
         """The names of the ids in a cell, and what texts are beside them; None if it holds none of this kind."""
@@ -127,7 +116,7 @@ class NamedObjects:
 
     def _with_names(self, value: object, depth: int = 0) -> object:
         """A value with names for the long ids in it."""
-        if not self._opaque or depth > _MAX_DEPTH:
+        if depth > _MAX_DEPTH:
             return value
         if isinstance(value, str):
             kind = self._opaque.get(value.strip())

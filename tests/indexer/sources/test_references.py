@@ -78,7 +78,7 @@ def test_lists_beside_the_products_name_what_these_refer_to(tmp_path: Path) -> N
     assert cup.item.attributes == {"brand": "Acme", "main_category": "Mugs", "category_id": "c9"}
 
 
-def test_products_and_categories_may_stand_under_their_keys(tmp_path: Path) -> None:
+def test_products_and_categories_may_have_keys_outside(tmp_path: Path) -> None:
     mug = {"name": "Mug", "price": 9.5, "category": "c1", "variants": [{"sku": "M-1", "colour": "red"}]}
     cup = {"name": "Cup", "price": 8, "category": "c2", "pictures": [{"url": "https://s.example/1.jpg"}]}
     shop = {"categories": {"c1": {"name": "Mugs"}, "c2": "Cups"}, "products": {"p1": mug, "p2": cup}}
@@ -91,7 +91,7 @@ def test_products_and_categories_may_stand_under_their_keys(tmp_path: Path) -> N
         ]
 
 
-def test_categories_may_stand_in_categories(tmp_path: Path) -> None:
+def test_categories_may_hold_others(tmp_path: Path) -> None:
     drinks = {
         "id": 1,
         "name": "Drinks",

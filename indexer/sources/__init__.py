@@ -46,7 +46,7 @@ N_SAMPLED = 500
 MAX_SAMPLED_CHARS = 16 << 20
 """Images in their rows are large."""
 
-COMPRESSED = ("csv", "tsv", "tab", "txt", "tar", "jsonl", "ndjson", "json", "jsonld", "xml", "rss", "atom", "yml")
+COMPRESSED = ("csv", "tsv", "tab", "txt", "tar", "jsonl", "jl", "ndjson", "json", "jsonld", "xml", "rss", "atom", "yml")
 """The formats that are also read when compressed, as ``products.csv.gz``."""
 
 _NAMED_AT_WILL = frozenset(COMPRESSED) - {"tar"} | {"xls", "xlsx"}
@@ -300,6 +300,7 @@ def _open(path: Path, encoding: str | None) -> Table | Source:
     if path.is_dir() and encoding is None and (table := _open_described(path)) is not None:
         return table
     name = FOLDER if path.is_dir() else _ending(path)
+    name = "jsonl" if name == "jl" else name  # as Scrapy calls it
     known = registered(SOURCES)
     if name not in known:
         endings = ", ".join(f".{ending}" for ending in known if ending != FOLDER)

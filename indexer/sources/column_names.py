@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import tomllib
 import unicodedata
@@ -108,24 +107,6 @@ def is_named_as(field: str, name: str) -> bool:
     return not any(has_word(bare, "not", other) for other in others)
 
 
-def is_net_price(name: str) -> bool:
-    """Whether a folded name is that of a price without tax."""
-    gross = _NET.sub("", name)
-    return gross != name and is_named_as("price", gross)
-
-
-def latest_first(columns: Sequence[str]) -> Sequence[str]:
-    """Columns of which the first has a year in its name, that of the latest year and month first which has begun."""
-    today = datetime.date.today()
-
-    def months(column: str) -> int:
-        month, year = max(_DATED.findall(column.lower()), key=lambda each: each[1], default=("", "0"))
-        return 12 * int(year) + (1 + _MONTHS.index(month) if month else 1)
-
-    begun = [column for column in columns if months(column) <= 12 * today.year + today.month]
-    return sorted(begun, key=months, reverse=True) if columns and months(columns[0]) > 1 and begun else columns
-
-
 def images_like(main: str | None) -> re.Pattern[str]:
     """The names of further images: well-known ones, and that of the main one with a number or a word
     for further ones, as ``resim1`` and ``zdjecie_dodatkowe_2``."""
@@ -159,20 +140,17 @@ _MORE_IMAGES = (
     r"|(?:product_)?(?:additional|secondary|alternate|other|variant|more|extra)_?(?:image|picture|photo)(?:_?(?:url|link|path|src))?s?"
     r"|(?:image|picture|photo)s?_?(?:additional|alternative|other|extra)s?(?:_?\d+)?(?:_url)?|(?:imgurl|image)_alternative|weitere_bilder|embedded_image|media_gallery(?:_entries)?|(?:product_|image_)?gallery(?:_image_?(?:url|link)?s?|_urls?)?"
 )
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DATED = re.compile(rf"(?:({'|'.join(_MONTHS)})[a-z]*\W?_?)?(?<!\d)(20[1-9]\d)(?!\d)")
 _FURTHER = (
     r"additional|extra|more|zusatz\w*|weitere|supplementaires?|secondaires?|adicional(?:es)?|adicionais|aggiuntiv[aeio]"
     r"|dodatkowe|doplnkov[ey]|dalsi|ek|дополнительн\w+|додатков\w+"
 )
-_NET = re.compile(r"_?(?<![^_])(?:netto|net|neta?o?|nett[aie]|liquido|ht)\d?(?![^_])")
 _BRACKETED = re.compile(r"\s*[(\[（【].*?[)\]）】]")
 _BETWEEN = re.compile(r"[_.]")
 _OF_PRODUCT = re.compile(r"(produkt|product|artikel|waren|vare|varu|tuote|toote|termek)(?=s?\w{3})s?")
 _AS_PRICE = re.compile(r"(?<=\w\w)(?:preis|prijs|pris|hinta)$")
 _NUMBERED = re.compile(r"(?<=[^\W\d_]{3})(?=\d$)")
 _TAXED = re.compile(
-    r"_(?:(?:incl?|inkl|including|included|avec|con|com|cu|su|ar|s|z|sis|met|m|mit|tax)_)?"
+    r"_(?:(?:incl?|inkl|including|included|avec|con|com|cu|su|ar|s|z|sis|met|m|mit|med|с|з|tax)_)?"
     r"(?:vat|tax(?:es)?|incl|ttc|gst|mwst|mw_st|ust|btw|iva|tva|moms|mva|dph|ddv|pdv|pvm|pvn|km_ga|alv|кдв|пдв|ндс|φπα|ддс)"
     r"|_kdv_dahil|税込|含税|_税込み"
 )

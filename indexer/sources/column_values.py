@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, n_known_names, name_table, words_of
+from vitrina.indexer.sources.price_names import is_per_measure
 
 Sample = Callable[[], Sequence[Mapping[str, object]]]
 """Gives the cells of a table's first rows; reads them only if they are asked for."""
@@ -62,7 +63,9 @@ def _column_with(pattern: re.Pattern[str], sample: Sample, columns: Iterable[str
 
 def _is_price_name(column: str) -> bool:
     """Whether nothing in a column's name says that its amounts are no prices of the products."""
-    return set(re.split(r"[_.]", folded(column))).isdisjoint(name_table("not")["price"])
+    name = folded(column)
+    others = words_of(name) & {*name_table("not")["price"]}
+    return not (others - {"discount"} if has_word(name, "words", "price") else others) and not is_per_measure(name)
 
 
 def key_in(sample: Sample, columns: Sequence[str]) -> str | None:
@@ -141,7 +144,8 @@ def found_keys(
         own = tuple(each for each in fields.get("title", ()) if is_of_digits(sample(), each))[:1]
         titles = tuple(each for each in fields.pop("title", ()) if each not in own)
         fields |= {"title": titles} if titles else {}
-    is_open = not (key or is_alone) and any(all(is_blank(row.get(each)) for each in own) for row in sample() or ({},))
+    is_cut = not is_alone or any(map(_is_title_name, fields.get("title", ())))
+    is_open = not key and is_cut and any(all(is_blank(row.get(each)) for each in own) for row in sample() or ({},))
     if is_open and "title" not in fields and ("price" in fields or images or _column_with(_AMOUNT, sample, free)):
         fields |= {"title": named} if (named := _named_by_values(sample, free)) else {}
     others = [each for name in ("title", "url") for each in fields.get(name, ())[:1]]
@@ -151,6 +155,12 @@ def found_keys(
     if not serving and is_open and (len(sample()) > 1 or "price" in fields or bool(images)):
         serving = [each for each in fields.get("title", ()) if are_nearly_all_titles(sample(), each)][:1]
     return (*((key,) if key else ()), *own, *serving), bool(serving)
+
+
+def _is_title_name(column: str) -> bool:
+    """Whether a column is called a title and nothing else, as the names of columns that were not parted are."""
+    others = ("sku", "description", "price", "image", "url")
+    return not any(has_word(folded(column), "words", each) for each in others)
 
 
 def _named_by_values(sample: Sample, columns: Sequence[str]) -> tuple[str, ...]:

@@ -14,8 +14,6 @@ from vitrina.indexer.sources.column_names import (
     folded,
     images_like,
     is_named_as,
-    is_net_price,
-    latest_first,
     n_known_names,
     name_table,
     names_without_brackets,
@@ -31,6 +29,7 @@ from vitrina.indexer.sources.column_values import (
     tell_by_values,
 )
 from vitrina.indexer.sources.currencies import currency_in_name, currency_of
+from vitrina.indexer.sources.price_names import is_net_price, is_per_measure, is_per_piece, is_with_tax, payable_first
 from vitrina.search.types.errors import SourceError
 
 FIELDS = ("sku", "title", "description", "price", "sale_price", "price_cents", "currency", "url", "image")
@@ -222,10 +221,14 @@ class _Names:
         free = [column for column in known if column not in self._ignored and column not in reserved]
         found = [column for column in (*own, *free) if column not in taken]
         if not found and name != "url":  # those are told by their values
-            found = [*latest_first([*self._by_words(name, {*taken, *late})])][:1]
+            found = self._named_by_words(name, {*taken, *late})[:1]
+        elif name == "price" and not own:
+            gross = [column for column in self._by_words(name, {*taken, *late, *found}) if is_with_tax(folded(column))]
+            found = payable_first([*gross, *found])
         late = [column for column in late if column not in taken and column not in self._ignored]
         if name == "price" and not (found or late):
             late = [each for own, each in self._ordered() if each not in taken and is_net_price(own)][:1]
+            late = late or [*self._by_words(name, taken)][:1]
         again = [f"{column}_2" for column in found if f"{column}_2" in self._columns and name != "sku"]
         free_again = [column for column in again if column not in taken and column not in reserved]
         return tuple(dict.fromkeys((*found, *free_again, *late)))
@@ -315,6 +318,15 @@ class _Names:
                 found.append((_locale_rank(match["locale"]), column))
         is_key = len(found) == 1 and folded(found[0][1]).endswith("id")  # urun_id is no name in Indonesian
         yield from () if is_key else (column for _, column in sorted(found, key=lambda pair: pair[0]))
+
+    def _named_by_words(self, name: str, taken: Iterable[str]) -> list[str]:
+        """The columns with a word of this field in their names; of prices those that are paid for the product first,
+        then those per piece, and none per measure."""
+        found = [*self._by_words(name, taken)]
+        if name != "price":
+            return found
+        whole = [column for column in found if not is_per_measure(folded(column))]
+        return sorted(payable_first(whole), key=lambda column: is_per_piece(folded(column)))
 
     def _by_words(self, name: str, taken: Iterable[str]) -> Iterator[str]:
         """The columns with a word of this field in their names, and neither a word nor the name of another's."""

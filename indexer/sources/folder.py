@@ -22,7 +22,7 @@ IMAGE_SUFFIXES = frozenset(
     }
 )  # fmt: skip
 CATALOG_SUFFIXES = frozenset(
-    {".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".ndjson", ".parquet", ".xml", ".tar", ".zip"}
+    {".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".jl", ".ndjson", ".parquet", ".xml", ".tar", ".zip"}
 )
 
 MAX_NAMED = 5

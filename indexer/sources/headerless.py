@@ -19,6 +19,11 @@ INDEX = "index"
 N_DESCRIPTION_CHARS = 80
 """Titles are hardly ever as long, descriptions mostly longer."""
 
+MIN_CODES = 3
+"""Codes of one form in so many rows are told to be keys where there are no prices."""
+
+_FLAGS = frozenset(str.split("true false yes no ja nein oui non si no sim nao tak nie да нет y n"))
+
 _IMAGE = re.compile(r"\S+\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#]\S*)?", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?:(?:https?:)?//|www\.)\S+", re.IGNORECASE)
 _NUMBER = r"\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
@@ -67,6 +72,11 @@ class _Column:
         """Whether at least half of its texts are of several words."""
         n_phrases = sum(" " in cell and any(map(str.isalpha, cell)) for cell in self.filled)
         return self.kind == "text" and 2 * n_phrases >= len(self.filled) > 0
+
+    @property
+    def has_flags(self) -> bool:
+        """Whether all cells say yes or no."""
+        return all(cell.casefold() in _FLAGS for cell in self.filled)
 
     @property
     def has_signs(self) -> bool:
@@ -133,7 +143,23 @@ def _is_product(columns: Sequence[_Column]) -> bool:
     has_code = any(kinds[column] == "code" for column, _ in typed)
     amounts = [(column, cell) for column, cell in typed if kinds[column] == "amount"]
     decimals = [column for column, cell in amounts if _DECIMALS.fullmatch(cell)]
-    return (has_code and bool(amounts)) or len(decimals) == 1  # 0,5 and 1,0 may be the sizes that prices are of
+    if (has_code and bool(amounts)) or len(decimals) == 1:  # 0,5 and 1,0 may be the sizes that prices are of
+        return True
+    return bool(amounts or has_code) and _is_list(columns)
+
+
+def _is_list(columns: Sequence[_Column]) -> bool:
+    """Whether each of several rows has another code of one form and a title, the first row too."""
+    title, _ = _texts(columns)
+    key = None if title is None else _key([column for column in columns if column is not title], title)
+    if title is None or key is None or len(key.cells) < MIN_CODES or " " not in title.cells[0]:
+        return False
+    return title.distinct_share >= 0.9 and _have_one_form(key)
+
+
+def _have_one_form(column: _Column) -> bool:
+    """Whether all codes have letters, digits and signs in one order."""
+    return len({re.sub(r"[^\W\d]+", "A", re.sub(r"\d+", "0", code)) for code in column.filled}) == 1
 
 
 def _kind_below(column: _Column) -> str:
@@ -148,9 +174,10 @@ def _roles(columns: Sequence[_Column], source: str, first: Sequence[str]) -> dic
         raise _untold(source, first, "none of its columns is surely the title")
     key = _key([column for column in columns if column not in (title, description)], title)
     prices = _prices([column for column in columns if column is not key])
-    if len(prices) > 1:
+    if len(prices) > 1 and (key is None or not _have_one_form(key)):
         numbers = " and ".join(str(column.number) for column in prices)
         raise _untold(source, first, f"which of its columns {numbers} is the price cannot be told")
+    prices = prices if len(prices) == 1 else []
     roles = {column.number: "price" for column in prices} | {title.number: "title"}
     roles |= ({description.number: "description"} if description else {}) | ({key.number: "sku"} if key else {})
     for name, kind in (("ean", "barcode"), ("url", "url"), ("image", "image")):
@@ -184,7 +211,7 @@ def _key(columns: Sequence[_Column], title: _Column) -> _Column | None:
     def rank(column: _Column) -> int:
         if any(any(map(str.isalpha, cell)) for cell in column.filled):
             return 0
-        return 1 if any(cell.startswith("0") for cell in column.filled) else 2
+        return 1 if any(cell.startswith("0") and len(cell) > 1 for cell in column.filled) else 2
 
     coded = [column for column in columns if column.kind in ("code", "amount") and column.distinct_share == 1]
     coded = [column for column in coded if all(map(_CODE.fullmatch, column.cells)) and not _is_money(column)]
@@ -214,7 +241,7 @@ def _prices(columns: Sequence[_Column]) -> list[_Column]:
 
 def _leftover(column: _Column, *, is_headed: bool) -> str:
     """The name of a column that is no field; numbers below headings are an index, which becomes no attribute."""
-    has_words = any(any(map(str.isalpha, cell)) for cell in column.filled)
+    has_words = any(any(map(str.isalpha, cell)) for cell in column.filled) and not column.has_flags
     is_kept = column.kind in ("text", "code") or (column.kind == "amount" and not column.has_signs)
     return f"column {column.number}" if has_words and is_kept else INDEX if is_headed else ""
 
@@ -224,7 +251,8 @@ def _note(source: str, names: Sequence[str], columns: Sequence[_Column]) -> str:
     out = [
         str(column.number) for name, column in zip(names, columns, strict=True) if name in ("", INDEX) and column.filled
     ]
-    left = f" Left out as numbers without a name: {', '.join(out)}." if out else ""
+    left = f" Left out, as nothing says what they are: {', '.join(out)}." if out else ""
+    left += "" if "price" in names else " None of them is surely the price."
     return (
         f"{source} has no line of names; its columns are told by their values: {read}.{left} "
         "If that is wrong, write a line with their names above the first."

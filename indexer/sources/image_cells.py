@@ -53,6 +53,7 @@ _WITHIN = re.compile(
 )
 """Addresses in a text, and the paths beside them."""
 
+_HTTP = re.compile(r"(?:https?:)?//", re.IGNORECASE)
 _VIDEO = re.compile(
     r"//(?:www\.|m\.|player\.)?(?:youtube\.com|youtu\.be|vimeo\.com)/|\.(?:mp4|mov|webm|avi|m3u8)(?:[?#]|$)",
     re.IGNORECASE,
@@ -68,7 +69,7 @@ _TRUTH_VALUES = frozenset({"true", "false", "yes", "no"})
 _MAX_DEPTH = 8
 _OBJECT_KEYS = (
     "bytes", "url", "src", "source", "original_url", "hi_res", "hiRes", "original", "full", "xl", "large", "contentUrl",
-    "href", "link", "image_url", "imageUrl", "image", "path", "file", "medium", "small", "thumb", "thumbnail",
+    "href", "link", "image_url", "imageUrl", "image", "img", "path", "file", "medium", "small", "thumb", "thumbnail",
     "preview",
 )  # fmt: skip
 """The keys of an image as an object, the largest image first: Hugging Face data sets write bytes and path."""
@@ -136,12 +137,27 @@ def _of_object(cell: Mapping[object, object]) -> object:
         lists = (cell.get(key) for key in _OBJECT_KEYS)
         sizes = [each for each in lists if isinstance(each, (list, tuple)) and len(each) == len(known)]
         return [next((one for one in several if not is_blank(one)), None) for several in zip(*sizes, strict=True)]
+    if isinstance(known, str) and (further := [each for each in cell.values() if _are_objects(each)]):
+        return [known, *further]
     if known is not None or not cell:
         return known
     named = {str(key): value for key, value in cell.items() if isinstance(value, str) and _SUFFIX.search(value)}
     if any(map(_SIZE.search, named)):
         return named[min(named, key=_size_rank)]
     return list(named.values()) or [value for value in cell.values() if isinstance(value, (Mapping, list, tuple))]
+
+
+def _are_objects(value: object) -> bool:
+    """Whether this is a list of objects that each have an image's key: further images beside the main one."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(each, Mapping) and _has_address(each) for each in value)
+    )
+
+
+def _has_address(value: Mapping[object, object]) -> bool:
+    return any(isinstance(value.get(key), str) and _HTTP.match(str(value[key])) for key in _OBJECT_KEYS)
 
 
 def _size_rank(key: str) -> int:

@@ -24,6 +24,7 @@ from vitrina.indexer.sources.json_places import (
     SOLD,
     TITLES,
     Utf8Bytes,
+    are_pages,
     are_products,
     find_prefix,
     is_line,
@@ -200,6 +201,8 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
         )
     if prefix in ("data.item", "items.item") and (linked := open_linked(path, encoding)) is not None:
         return linked
+    if prefix == "item" and are_pages(path, encoding, prefix):
+        return _opened(path, prefix, encoding, is_keyed=True)
     table = _opened(path, prefix, encoding)
     columns = table.columns
     known = {folded(column) for column in columns}

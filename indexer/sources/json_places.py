@@ -177,6 +177,18 @@ def are_products(path: Path, encoding: TextEncoding) -> bool:
     return len(first) > 1 and all(isinstance(each, dict) and not OF_PRODUCT.isdisjoint(each) for each in first)
 
 
+def are_pages(path: Path, encoding: TextEncoding, prefix: str) -> bool:
+    """Whether each object of a list has products under their names or keys, as pages of a crawl do."""
+    try:
+        with open_text(path, encoding) as file:
+            pages = [*islice(ijson.items(Utf8Bytes(file), prefix, use_float=True), N_KEYED)]
+    except (ijson.JSONError, RecursionError):
+        return False
+    held = [each for page in pages for each in (page.values() if isinstance(page, dict) else (None,))]
+    is_named = all(SOLD.isdisjoint(page) and OF_PRODUCT.isdisjoint(page) for page in pages if isinstance(page, dict))
+    return is_named and len(held) > 1 and all(isinstance(each, dict) and not SOLD.isdisjoint(each) for each in held)
+
+
 class Utf8Bytes:
     """A text file as the UTF-8 bytes that ijson reads."""
 

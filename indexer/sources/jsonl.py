@@ -22,7 +22,7 @@ MAX_ROW_BYTES = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class JsonLinesTable:
-    """A file with one JSON object per line; blank lines are skipped."""
+    """A file with one JSON object per line; blank lines and empty objects are skipped."""
 
     path: Path
     columns: tuple[str, ...]
@@ -45,7 +45,7 @@ class JsonLinesTable:
                 if line is None:
                     reason = f"The line is longer than {self.max_row_bytes:,} bytes."
                     yield Rejection(origin, reason, "Shorten its texts, and give images by path or URL.")
-                elif line.strip():
+                elif line.strip() not in (b"", b"{}"):
                     row = _parse(origin, line.decode(self.encoding.name, errors=self.encoding.errors))
                     if isinstance(row, TableRow) and (action := bulk_action(row.cells)) is not None:
                         key = action

@@ -155,18 +155,15 @@ def parse_cents(value: object) -> int | None:
 
 
 def usual_decimal_mark(values: Iterable[object], *, is_continental: bool = False) -> DecimalMark | None:
-    """The decimal mark of prices that show only one; ``is_continental``: in a file with semicolons between cells."""
-    marks: set[DecimalMark] = set()
-    n_thousands = n_plain = 0
-    for value in values:
-        if not isinstance(value, str):
-            continue
-        for found in _AMOUNT.finditer(_prepared(value)):
-            marks |= {mark for mark in (_certain_mark(found.group()),) if mark}
-            n_thousands += re.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3})", found.group()) is not None
-            n_plain += found.group().isdigit()
-    if n_thousands and (n_plain or (is_continental and n_thousands > 1)) and "." not in marks:
-        return ","  # 1.299 beside 499: nobody writes three decimals to some prices and none to others
+    """The decimal mark of prices that show only one; ``is_continental``: in a file with semicolons between cells. Three
+    digits behind the point of every price are no decimals, save in dinars and the like, which their currency tells."""
+    texts = [_prepared(value) for value in values if isinstance(value, str)]
+    amounts = [found.group() for text in texts for found in _AMOUNT.finditer(text)]
+    marks = {mark for amount in amounts if (mark := _certain_mark(amount))}
+    n_thousands = sum(re.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3})", amount) is not None for amount in amounts)
+    is_told = any(map(str.isdigit, amounts)) or (is_continental and n_thousands > 1)
+    if n_thousands and "." not in marks and (is_told or n_thousands == len(amounts) > 2):
+        return ","  # 1.299 beside 499: nobody writes three decimals to some prices and none to others, nor to all
     return marks.pop() if len(marks) == 1 else None
 
 

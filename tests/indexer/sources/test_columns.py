@@ -235,6 +235,15 @@ def test_rows_without_the_only_barcode_go_by_their_names(tmp_path: Path) -> None
     assert (book.item.sku, pen.item.sku) == ("9783161484100", "Pen")
 
 
+@pytest.mark.parametrize("name", ["상품명", "Product name", "Наименование", "Nama produk"])
+def test_a_single_column_of_names_is_title_and_key(tmp_path: Path, name: str) -> None:
+    records, rejections = read(write(tmp_path, "stock.csv", f"{name}\nSoap (mild\nTooth brush\nPlaster 3M\n"))
+    assert rejections == []
+    assert [(each.item.sku, each.item.title) for each in records] == [
+        (each, each) for each in ("Soap (mild", "Tooth brush", "Plaster 3M")
+    ]
+
+
 def test_columns_of_a_fixed_width_are_no_names(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no column that looks like a product's key"):
         open_source(

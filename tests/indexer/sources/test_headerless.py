@@ -50,7 +50,7 @@ def test_codes_round_amounts_and_names_are_told_in_any_order(tmp_path: Path) -> 
         {"column_1": "ACME"},
     )
     assert (plug.sku, plug.price_cents) == ("ZX14", None)
-    assert "Left out as numbers without a name: 4." in open_source(str(tmp_path / "parts.csv")).notes[0]
+    assert "Left out, as nothing says what they are: 4." in open_source(str(tmp_path / "parts.csv")).notes[0]
 
 
 def test_addresses_images_and_a_longer_text(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_workbook_without_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        ("A-1;Red mug;12,50;9,90\nA-2;Blue mug;13,50;8,40\n", "which of its columns 3 and 4 is the price"),
+        ("0;Red mug;12,50;9,90\n-12;Blue mug;13,50;8,40\n", "which of its columns 3 and 4 is the price"),
         ("book;;2100;https://s.example/a.jpg\nbook;book;2100;https://s.example/b.jpg\n", "is surely the title"),
     ],
 )
@@ -133,3 +133,27 @@ def test_totals_and_rows_that_come_again_hide_no_key(tmp_path: Path) -> None:
 def test_numbers_for_names_are_said_to_be_a_product(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="looks like a product"):
         open_source(str(write(tmp_path, "list.csv", "1001,Red mug,5,200\n1002,Blue mug,7,300\n")))
+
+
+def test_a_price_that_cannot_be_told_is_left_out(tmp_path: Path) -> None:
+    source = open_source(str(write(tmp_path, "list.csv", "A-1;Red mug;12,50;9,90\nA-2;Blue mug;13,50;8,40\n")))
+    assert dict(source.fields) == {"sku": "sku", "title": "title"}
+    assert "Left out, as nothing says what they are: 3, 4. None of them is surely the price." in source.notes[0]
+
+
+@pytest.mark.parametrize("codes", [("080", "082", "110"), ("7", "8", "12"), ("K-1", "K-2", "K-10")])
+def test_codes_flags_and_titles_are_products_without_prices(tmp_path: Path, codes: tuple[str, ...]) -> None:
+    table = "".join(f"{code}\ttrue\tPrint {n} of hills 10*30\n" for n, code in enumerate(codes))
+    records, rejections = read(write(tmp_path, "prints.tsv", table))
+    assert rejections == []
+    assert [(each.item.sku, each.item.title) for each in records] == [
+        (code, f"Print {n} of hills 10*30") for n, code in enumerate(codes)
+    ]
+    assert {each.item.price_cents for each in records} == {None}
+    assert dict(records[0].item.attributes) == {}
+
+
+def test_stock_is_no_key(tmp_path: Path) -> None:
+    table = "4006381333931;Red soap bar;2300,00;219,00;0\n4012345678901;Blue soap bar;900,00;81,50;-12\n"
+    with pytest.raises(SourceError, match="which of its columns 3 and 4 is the price"):
+        open_source(str(write(tmp_path, "list.csv", table)))

@@ -299,3 +299,9 @@ def test_truth_values_are_no_images(tmp_path: Path, cell: str) -> None:
     record = only(write(tmp_path, "shop.csv", f"sku,title,image\n1,Red wine,{cell}\n"))
     assert record.images == ()
     assert [problem.reason for problem in record.problems] == [f"{cell!r} is not an image."]
+
+
+def test_further_images_beside_the_main_one_in_an_object() -> None:
+    cell = {"large": "https://a.example/1", "details": [{"img": "https://a.example/2", "remark": ""}]}
+    assert urls(cell) == ["https://a.example/1", "https://a.example/2"]
+    assert urls({"src": "https://a.example/1.jpg", "tags": [{"name": "new"}]}) == ["https://a.example/1.jpg"]

@@ -356,3 +356,24 @@ def test_a_point_divides_thousands_where_other_prices_tell(
 ) -> None:
     rows = [{"sku": "A", "title": "Tablet", **tablet}, {"sku": "B", "title": "Cable", **cable}]
     assert read(write(tmp_path, "shop.json", json.dumps(rows)))[0][0].item.price_cents == 625000
+
+
+def test_pages_with_products_under_their_titles(tmp_path: Path) -> None:
+    text = "Blue as the sea. " * 9
+    pages = [
+        {"Mug (blue)": {"price": "₹8,299", "discription": text}, "Mug (red)": {"price": "₹99"}},
+        {"Jug (tall)": {"price": "₹120"}},
+    ]
+    records, _ = read(write(tmp_path, "pages.json", json.dumps(pages)))
+    assert [(each.item.title, each.item.price_cents) for each in records] == [
+        ("Mug (blue)", 829900),
+        ("Mug (red)", 9900),
+        ("Jug (tall)", 12000),
+    ]
+    assert records[0].item.description == text.strip()
+
+
+def test_objects_of_a_product_are_no_pages(tmp_path: Path) -> None:
+    products = [{"sku": n, "name": f"Mug {n}", "price": {"price": 9}, "image": {"image": "a.jpg"}} for n in (1, 2)]
+    records, _ = read(write(tmp_path, "shop.json", json.dumps(products)))
+    assert [each.item.sku for each in records] == ["1", "2"]

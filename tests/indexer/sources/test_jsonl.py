@@ -131,3 +131,12 @@ def test_compressed_files(tmp_path: Path, name: str) -> None:
 def test_what_is_no_catalog(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
     with pytest.raises(SourceError, match=message):
         open_source(str(write(tmp_path, name, content)))
+
+
+def test_lines_as_crawlers_name_them(tmp_path: Path) -> None:
+    lines = '{"price": ["578"], "title": ["Tablet, grey"]}\n{}\n{"price": ["88"], "title": ["Tablet, red"]}\n'
+    records, _ = read(write(tmp_path, "items.jl", lines))
+    assert [(each.item.title, each.item.price_cents) for each in records] == [
+        ("Tablet, grey", 57800),
+        ("Tablet, red", 8800),
+    ]

@@ -343,6 +343,22 @@ def test_the_ebay_report_of_active_listings(tmp_path: Path) -> None:
     assert records["TEE"].item.currency == "GBP"
 
 
+def test_a_listing_that_says_what_its_variations_are_in(tmp_path: Path) -> None:
+    content = (
+        "Item number,Title,Variation details,Custom label (SKU),Format,Currency,Start price,P:EAN\n"
+        "110,Mug,,,FIXED_PRICE,GBP,9.99,\n"
+        "111,Tee,Colour=Red;Blue|Size=M;L,,FIXED_PRICE,GBP,19.99,\n"
+        "111,Tee,Colour=Red|Size=M,,FIXED_PRICE,GBP,19.99,\n"
+        "111,Tee,Colour=Blue|Size=L,,FIXED_PRICE,GBP,21.99,\n"
+    )
+    records = loaded(tmp_path, "active.csv", content)
+    assert [(sku, each.item.price_cents) for sku, each in records.items()] == [("110", 999), ("111", 1999)]
+    assert [(options, cents) for _, options, cents in forms(records["111"].item)] == [
+        ({"colour": "Red", "size": "M"}, 1999),
+        ({"colour": "Blue", "size": "L"}, 2199),
+    ]
+
+
 def test_wix(tmp_path: Path) -> None:
     tee = loaded(tmp_path, "wix.csv", WIX)["TEE"]
     assert forms(tee.item) == [("TEE-S", {"size": "S"}, 2000), ("TEE-M", {"size": "M"}, 2200)]

@@ -1,0 +1,62 @@
+"""Which of several price columns is what a shopper pays for the product, by their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.indexer.sources.catalogs import only, read, write
+from vitrina.indexer.sources.columns import choose_columns
+
+
+@pytest.mark.parametrize(
+    ("header", "price"),
+    [
+        ("sku,Namn,PrisPerLiter,Prisinklmoms", "Prisinklmoms"),
+        ("sku,navn,Literpris,Pris inkl. moms", "Pris inkl. moms"),
+        ("sku,navn,Pris pr. kg,Veiledende pris", "Veiledende pris"),
+        ("sku,name,Price per litre,Our price", "Our price"),
+        ("sku,name,Price per piece,Pack price", "Pack price"),
+        ("sku,nom,Prix au kg,Prix du pot", "Prix du pot"),
+        ("sku,nazwa,Cena za 1 kg,Cena opakowania", "Cena opakowania"),
+        ("sku,nombre,Precio por litro,Precio de la botella", "Precio de la botella"),
+        ("код,название,Цена за литр,Цена бутылки", "Цена бутылки"),
+        ("sku,name,Price per litre", "Price per litre"),
+        ("код,название,Цена начальная,Цена без НДС,Цена с НДС", "Цена с НДС"),
+        ("код,название,Цена начальная,Цена продажная", "Цена продажная"),
+        ("sku,Name,Preis ohne MwSt,Preis mit MwSt", "Preis mit MwSt"),
+        ("sku,Name,Preis,Preis inkl. MwSt", "Preis inkl. MwSt"),
+        ("sku,nom,Prix de base HT,Prix de base TTC", "Prix de base TTC"),
+        ("sku,nombre,Precio sin IVA,Precio IVA incluida", "Precio IVA incluida"),
+        ("sku,nazwa,Cena detaliczna netto,Cena detaliczna brutto", "Cena detaliczna brutto"),
+    ],
+)
+def test_the_price_that_is_paid(header: str, price: str) -> None:
+    assert choose_columns(header.split(","), {}, source="shop.csv").fields["price"][0] == price
+
+
+def test_a_discount_price_with_a_currency_is_the_price(tmp_path: Path) -> None:
+    item = only(write(tmp_path, "fair.csv", "Code,Name,Rate,75%-Discount Price\nA1,Sparkler,40,₹ 10.00\n")).item
+    assert (item.price_cents, item.currency) == (1000, "INR")
+    item = only(write(tmp_path, "fair.csv", "Code,Name,Discount\nA1,Sparkler,₹ 10.00\n")).item
+    assert item.price_cents is None
+
+
+@pytest.mark.parametrize(
+    ("header", "prices", "cents"),
+    [
+        ("price", ("200.000", "45.000", "185.000"), 20_000_000),
+        ("price", ("200.000", "45.000"), 20_000),
+        ("price", ("200.000", "45.000", "0.185"), 20_000),
+        ("price", ("200.000", "45.000", "12.5"), 20_000),
+        ("price_kwd", ("200.000", "45.000", "185.000"), 200_000),
+        ("price", ("KWD 200.000", "KWD 45.000", "KWD 185.000"), 200_000),
+    ],
+)
+def test_three_digits_behind_every_point_are_thousands(
+    tmp_path: Path, header: str, prices: tuple[str, ...], cents: int
+) -> None:
+    table = "".join(f"A{n}\tFood {n}\t{price}\n" for n, price in enumerate(prices))
+    records, _ = read(write(tmp_path, "pets.tsv", f"sku\tname\t{header}\n{table}"))
+    assert records[0].item.price_cents == cents

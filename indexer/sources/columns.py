@@ -223,8 +223,8 @@ class _Names:
         if not found and name != "url":  # those are told by their values
             found = self._named_by_words(name, {*taken, *late})[:1]
         elif name == "price" and not own:
-            gross = [column for column in self._by_words(name, {*taken, *late, *found}) if is_with_tax(folded(column))]
-            found = payable_first([*gross, *found])
+            others = self._named_by_words(name, {*taken, *late, *found})
+            found = payable_first([*(column for column in others if is_with_tax(folded(column))), *found])
         late = [column for column in late if column not in taken and column not in self._ignored]
         if name == "price" and not (found or late):
             late = [each for own, each in self._ordered() if each not in taken and is_net_price(own)][:1]

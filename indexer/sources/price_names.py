@@ -59,20 +59,31 @@ def latest_first(columns: Sequence[str]) -> Sequence[str]:
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATED = re.compile(rf"(?:({'|'.join(_MONTHS)})[a-z]*\W?_?)?(?<!\d)(20[1-9]\d)(?!\d)")
 _NET = re.compile(r"_?(?<![^_])(?:netto|net|neta?o?|nett[aie]|liquido|ht)\d?(?![^_])")
-_TAX = "vat|tax(?:es)?|gst|mw_?st|ust|btw|iva|tva|moms|mva|dph|ddv|pdv|pvm|afa|alv|igv|ндс|пдв|ддс|φπα"
+_TAX = (
+    "vat|tax(?:es)?|impuestos?|impostos?|imposte|ppn|gst|mw_?st|ust|btw|iva|tva|moms|mva|dph|ddv|pdv|pvm|afa|alv|igv"
+    "|ндс|пдв|ддс|φπα"
+)
+_WITH = "incl?|inkl?|including|included|inclusive|inklusive?|with|avec|con|com|cu|su|ar|s|z|sis|met|med|mit|с|з|με"
+_WITHOUT = (
+    "excl?|exkl?|ekskl|eks|excluding|exclusive|without|sans|sin|sem|senza|bez|brez|be|ilman|fara|uden|uten|utan|ohne"
+    "|zonder|без|χωρις"
+)
 _WITH_TAX = re.compile(
-    rf"(?:^|_)(?:(?:incl|inkl|ink|including|included|inclusive|inkl?usive|with|avec|con|com|cu|su|ar|s|z|sis|met|med|mit|с|з|με)_(?:{_TAX})"
-    rf"|(?:{_TAX})_(?:incl|inkl|included|inclus[ea]?|incluid[oa]|inclusa|включен\w*)|ttc|brutt?o|ivato|kdv_dahil|kdvli)(?:_|$)|税込|含税"
+    rf"(?:^|_)(?:(?:{_WITH})_(?:{_TAX})|(?:{_TAX})_(?:incl|inkl|included|inclus[ea]?|incluid[oa]|включен\w*)"
+    r"|ttc|brutt?o|ivato|kdv_dahil|kdvli|km_ga|afaval)(?:_|$)|税込|含税|부가세포함"
 )
 _WITHOUT_TAX = re.compile(
-    rf"(?:^|_)(?:(?:excl|exkl|excluding|exclusive|without|sans|sin|sem|senza|bez|fara|uden|uten|utan|ohne|zonder|без|χωρις)_(?:{_TAX})"
-    rf"|(?:{_TAX})_(?:excl|excluded|exclu[es]?|excluid[oa]|esclusa)|ht|netto|net|neta?o?|kdv_haric|kdvsiz)(?:_|$)|税抜|未税"
+    rf"(?:^|_)(?:(?:{_WITHOUT})_(?:{_TAX})|(?:{_TAX})_(?:excl|excluded|exclu[es]?|excluid[oa]|esclusa)"
+    r"|ht|netto|net|neta?o?|kdv_haric|kdvsiz|km_ta|afa_nelkul|alv_0)(?:_|$)|税抜|未税|不含税|부가세별도"
 )
-_FIRST = re.compile(r"(?:^|_)(?:initial|original|old|list|liste|lista|listino|начальная|старая|прайсовая)(?:_|$)")
+_FIRST = re.compile(
+    r"(?:^|_)(?:mrp|msrp|rrp|uvp|initial|original|regular|normal|old|list|liste|lista|listino|начальная|старая|прайсовая)(?:_|$)"
+)
 _PER = "per|pr|pro|je|par|por|al|au|le|za|na|за|на|ανα|moi|x"
 _MEASURE = (
-    r"lit(?:er|re|ro|r|ri|ros|res)|lt|l|ltr|kilos?|kilo(?:gram|gramme|gramm|gramo|grammo)s?|kg|gram(?:m|me|mo|o)?s?|\d+_?k?g|\d+_?m?l|g|ml|cl|oz|ounces?|lb|pounds?"
-    r"|met(?:er|re|ro|r|ru|ri|ros|res)|m|m2|m3|qm|sqm|lfm|литра?|л|кг|килограмм|килограм|метра?|м|м2|κιλο|λιτρο"
+    r"lit(?:er|re|ro|r|ri|ros|res)|lt|l|ltr|kilos?|kilogram(?:m|me|mo|o)?s?|kg|gram(?:m|me|mo|o)?s?|\d+_?k?g|\d+_?m?l"
+    r"|g|ml|cl|oz|ounces?|lb|pounds?|met(?:er|re|ro|r|ru|ri|ros|res)|m|m2|m3|qm|sqm|lfm"
+    r"|литра?|л|кг|килограмма?|метра?|м|м2|κιλο|λιτρο"
 )
 _PER_MEASURE = re.compile(rf"_(?:{_PER})_(?:1_)?(?:{_MEASURE})_")
 _MEASURED = re.compile(

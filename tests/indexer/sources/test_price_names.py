@@ -29,6 +29,13 @@ from vitrina.indexer.sources.columns import choose_columns
         ("sku,Name,Preis,Preis inkl. MwSt", "Preis inkl. MwSt"),
         ("sku,nom,Prix de base HT,Prix de base TTC", "Prix de base TTC"),
         ("sku,nombre,Precio sin IVA,Precio IVA incluida", "Precio IVA incluida"),
+        ("sku,name,MRP incl. tax,Price", "Price"),
+        ("sku,name,Price per kg incl. VAT,Price", "Price"),
+        ("sku,nombre,Precio sin impuestos,Precio con impuestos", "Precio con impuestos"),
+        ("sku,navn,Pris ekskl. moms,Pris inkl. moms", "Pris inkl. moms"),
+        ("sku,ime,Cena brez DDV,Cena z DDV", "Cena z DDV"),
+        ("sku,nimi,Hind km-ta,Hind km-ga", "Hind km-ga"),
+        ("sku,商品名,不含税价格,含税价格", "含税价格"),
         ("sku,nazwa,Cena detaliczna netto,Cena detaliczna brutto", "Cena detaliczna brutto"),
     ],
 )

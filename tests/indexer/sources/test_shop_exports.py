@@ -353,9 +353,9 @@ def test_a_listing_that_says_what_its_variations_are_in(tmp_path: Path) -> None:
     )
     records = loaded(tmp_path, "active.csv", content)
     assert [(sku, each.item.price_cents) for sku, each in records.items()] == [("110", 999), ("111", 1999)]
-    assert [(options, cents) for _, options, cents in forms(records["111"].item)] == [
-        ({"colour": "Red", "size": "M"}, 1999),
-        ({"colour": "Blue", "size": "L"}, 2199),
+    assert forms(records["111"].item) == [
+        ("", {"colour": "Red", "size": "M"}, 1999),
+        ("", {"colour": "Blue", "size": "L"}, 2199),
     ]
 
 

@@ -35,10 +35,10 @@ from vitrina.tuning.loop import BETAS, Trainer, warmup_cosine
 class TextSchedule:
     """How much is learnt and how fast. The rates rise over ``warmup`` of the steps and fall to zero along a cosine."""
 
-    n_epochs: int = 16
+    n_epochs: int = 18
     steps_an_epoch: int = 100
-    n_kinds: int = 48
-    n_shelves: int = 8
+    n_kinds: int = 32
+    n_shelves: int = 12
     n_images: int = 48
     tower_rate: float = 5e-5
     head_rate: float = 3e-4

@@ -22,7 +22,7 @@ few words that it names a thing, or whose every word a field knows, which words 
 the queries that guided the work, in 22 made-up English shops (docs/LOG.md); with 4 for both each of their four sets
 gains about as much."""
 
-N_HELD, HELD_WEIGHT = 10, 0.25
+N_HELD, HELD_WEIGHT = 10, 0.1
 """Where as many items hold all words of a name, vectors and pieces count this: 300 ``headphones`` would be told apart
 by what else their texts say, which nobody asked for. Chosen with the rated electronics in view (docs/LOG.md)."""
 

@@ -87,7 +87,7 @@ def machine(encoder: Encoder) -> str:
 def write_sections(out: Path, sections: Mapping[str, str]) -> None:
     """All sections under their headings, in their order."""
     parts = [f"## {name}\n\n{said}\n" for name, said in sections.items()]
-    head = "# Measured\n\n`make benchmark DATA=...`. Nothing was trained or tuned on the rows measured.\n"
+    head = "# Measured\n\n`make benchmark DATA=...`. Nothing was trained or tuned on these rows, if not said.\n"
     out.write_text("\n".join([head, *parts]), encoding="utf-8")
 
 

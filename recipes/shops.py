@@ -241,10 +241,15 @@ def read_small_sources(data: Path, work: Path, seed: int = 0) -> Iterator[Source
     ones these, and all rows for their words alone."""
     for rows in read_sources(data, work, lambda _: None):
         if rows.source in LABELLED + TAGGED:
-            rows = rows.where([not is_measured(rows, product) for product in rows.products])
+            rows = unmeasured(rows)
             yield sampled(rows.split()[1], seed), True
             if rows.source in TAGGED:
                 yield sampled(rows, seed), False
+
+
+def unmeasured(rows: LabelledRows) -> LabelledRows:
+    """The rows of nothing that the encoder is measured on."""
+    return rows.where([not is_measured(rows, product) for product in rows.products])
 
 
 def sampled(rows: LabelledRows, seed: int) -> LabelledRows:
@@ -298,20 +303,19 @@ def shops_of(
 
 def sized_shops(data: Path, work: Path, seed: int = 0) -> Iterator[SmallShop]:
     """The same shop with ever more rows, for their words alone: what is near to a query says less among many."""
-    others = [rows for rows, is_new in read_small_sources(data, work, seed) if is_new and rows.source in LABELLED]
-    for rows in read_sources(data, work, lambda _: None):
-        if rows.source != LABELLED[0]:
-            continue
-        order = random.Random(seed).sample(range(len(rows.products)), len(rows.products))
-        for n in SIZES:
-            some = set(order[:n])
-            part = rows.where([at in some for at in range(len(rows.products))])
-            asked = LabelQueries(part, np.full(len(part.products), True), seed).by_text(N_SIZED)
-            labels, _ = out_of_catalog(part, others, N_OUT_OF_CATALOG, seed)
-            away = [Example(Query(text), frozenset()) for text in (*OUT_OF_CATALOG_TEXTS[::2], *labels)]
-            items = [in_fields(product, str(at)) for at, product in enumerate(part.products)]
-            held = [True] * len(items)
-            yield SmallShop(rows.source, f"{n:,} rows", items, part.images, held, [*asked, *away], False)
+    sources = [rows for rows in read_sources(data, work, lambda _: None) if rows.source in LABELLED]
+    rows = next(each for each in sources if each.source == LABELLED[0])
+    others = [sampled(unmeasured(each).split()[1], seed) for each in sources]
+    order = random.Random(seed).sample(range(len(rows.products)), len(rows.products))
+    for n in SIZES:
+        some = set(order[:n])
+        part = rows.where([at in some for at in range(len(rows.products))])
+        asked = LabelQueries(part, np.full(len(part.products), True), seed).by_text(N_SIZED)
+        labels, _ = out_of_catalog(part, others, N_OUT_OF_CATALOG, seed)
+        away = [Example(Query(text), frozenset()) for text in (*OUT_OF_CATALOG_TEXTS[::2], *labels)]
+        items = [in_fields(product, str(at)) for at, product in enumerate(part.products)]
+        held = [True] * len(items)
+        yield SmallShop(rows.source, f"{n:,} rows", items, part.images, held, [*asked, *away], False)
 
 
 def companion(products: Sequence[LabelledProduct], rng: random.Random) -> str:

@@ -11,7 +11,7 @@ from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 
-from vitrina.indexer.sources.base import Record, Rejection, Source, Table, TableRow
+from vitrina.indexer.sources.base import Record, Rejection, Source, Table, TableRow, WrappedTable
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded, has_word
 from vitrina.indexer.sources.column_values import Sample, cell_at
@@ -31,7 +31,7 @@ from vitrina.indexer.sources.money import DecimalMark, usual_decimal_mark
 from vitrina.indexer.sources.parquet import ParquetTable
 from vitrina.indexer.sources.parts import open_parts
 from vitrina.indexer.sources.rows import read_row
-from vitrina.indexer.sources.sections import SectionedTable, with_sections
+from vitrina.indexer.sources.sections import with_sections
 from vitrina.indexer.sources.size_columns import SizedTable, with_sizes
 from vitrina.indexer.sources.webdataset import open_samples
 from vitrina.search.plugins import SOURCES, load_plugin, registered
@@ -272,7 +272,7 @@ def _decimal_mark(table: Table, columns: Columns, sample: Sample) -> DecimalMark
 
 
 def _is_continental(table: Table) -> bool:
-    table = table.table if isinstance(table, SectionedTable) else table
+    table = table.table if isinstance(table, WrappedTable) else table
     return isinstance(table, DelimitedTable) and table.layout.delimiter == ";"
 
 

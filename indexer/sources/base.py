@@ -163,6 +163,28 @@ class Table(Protocol):
         """The rows in the file's order; one that cannot be read comes as its rejection."""
 
 
+@dataclass(frozen=True)
+class WrappedTable:
+    """A ``table`` that is read in another way: what this does not say itself is the table's own."""
+
+    table: Table
+
+    @property
+    def path(self) -> Path:
+        """The file of the table."""
+        return self.table.path
+
+    @property
+    def format(self) -> str:
+        """The table's own."""
+        return self.table.format
+
+    @property
+    def n_rows(self) -> int | None:
+        """The table's own, of which some may be left out."""
+        return self.table.n_rows
+
+
 def union_of_columns(rows: Iterator[TableRow | Rejection]) -> tuple[str, ...]:
     """The columns of the first rows, in order of appearance; empty if none can be read."""
     columns: dict[str, None] = {}

@@ -19,7 +19,6 @@ from vitrina.indexer.sources.json_envelopes import linked_products, plain_cells
 from vitrina.indexer.sources.json_ld import GraphReader, is_json_ld
 from vitrina.indexer.sources.json_places import (
     LISTS,
-    N_PEEKED_EVENTS,
     OF_PRODUCT,
     SOLD,
     TITLES,
@@ -27,6 +26,7 @@ from vitrina.indexer.sources.json_places import (
     are_pages,
     are_products,
     find_prefix,
+    first_events,
     is_line,
     keyed_prefix,
 )
@@ -236,15 +236,14 @@ _OF_MONEY = frozenset(
 
 def _currency_beside(path: Path, encoding: TextEncoding) -> str:
     """The ISO 4217 code that a document has beside its list of products; empty if there is none."""
-    try:
-        with open_text(path, encoding) as file:
-            events = ijson.parse(Utf8Bytes(file), use_float=True)
-            for _, (prefix, event, value) in zip(range(N_PEEKED_EVENTS), events, strict=False):
-                if event == "string" and prefix in _OF_MONEY and re.fullmatch("[A-Z]{3}", value):
-                    return str(value)
-    except (ijson.JSONError, RecursionError):
-        pass  # reported where the products end
-    return ""
+    return next(
+        (
+            str(value)
+            for prefix, event, value in first_events(path, encoding)
+            if event == "string" and prefix in _OF_MONEY and re.fullmatch("[A-Z]{3}", str(value))
+        ),
+        "",
+    )
 
 
 def _named_beside(path: Path, encoding: TextEncoding, prefix: str) -> NamedObjects:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -102,26 +103,29 @@ def _is_sold(value: Mapping[str, object]) -> bool:
     return not OF_PRODUCT.isdisjoint(value) and not SOLD.isdisjoint(value)
 
 
+def first_events(path: Path, encoding: TextEncoding) -> Iterator[tuple[str, str, object]]:
+    """The first events of a document, as ijson reads them with their prefixes, up to where it is broken: that is
+    reported where the products end."""
+    with suppress(ijson.JSONError, RecursionError), open_text(path, encoding) as file:
+        # without use_float a long number crashes the process
+        yield from islice(ijson.parse(Utf8Bytes(file), use_float=True), N_PEEKED_EVENTS)
+
+
 def find_prefix(path: Path, encoding: TextEncoding) -> str | None:
     """Where the products are: the first list of objects under a known key, else the object itself if it is a product,
     else the first list of objects."""
     lists: dict[str, None] = {}
     keys: set[str] = set()
     single = None
-    try:
-        with open_text(path, encoding) as file:
-            events = ijson.parse(Utf8Bytes(file), use_float=True)  # without it a long number crashes the process
-            for _, (prefix, event, value) in zip(range(N_PEEKED_EVENTS), events, strict=False):
-                if event == "start_map" and prefix.endswith("item") and prefix.split(".").count("item") == 1:
-                    lists[prefix] = None
-                elif event == "map_key" and prefix == "":
-                    keys.add(str(value))
-                elif event == "map_key" and value in OF_PRODUCT and prefix in ("product", "data.product"):
-                    single = prefix
-                if prefix == "item":
-                    return "item"
-    except (ijson.JSONError, RecursionError):
-        pass  # reported where the products end
+    for prefix, event, value in first_events(path, encoding):
+        if event == "start_map" and prefix.endswith("item") and prefix.split(".").count("item") == 1:
+            lists[prefix] = None
+        elif event == "map_key" and prefix == "":
+            keys.add(str(value))
+        elif event == "map_key" and value in OF_PRODUCT and prefix in ("product", "data.product"):
+            single = prefix
+        if prefix == "item":
+            return "item"
     last = {prefix: prefix.removesuffix(".item").rpartition(".")[2] for prefix in lists}
     known = (prefix for prefix, key in last.items() if key in CONTAINERS or key.casefold() in CONTAINERS)
     own = "" if keys & OF_PRODUCT else single
@@ -134,24 +138,19 @@ def keyed_prefix(path: Path, encoding: TextEncoding) -> str:
     """Where products stand under their keys, as ``{"products": {"m1": {"name": "Mug", "price": 9}}}``, and not in a
     list; empty if that is nowhere."""
     keys: dict[str, list[set[str]]] = {}
-    try:
-        with open_text(path, encoding) as file:
-            events = ijson.parse(Utf8Bytes(file), use_float=True)
-            for _, (prefix, event, value) in zip(range(N_PEEKED_EVENTS), events, strict=False):
-                if event != "start_map" and event != "map_key":
-                    continue
-                head, _, own = prefix.rpartition(".")
-                is_known = head.rpartition(".")[2].casefold() in LISTS and head.count(".") < 2
-                if (not prefix and value in SOLD) or (is_known and own == "item"):
-                    return ""  # a product itself, or a list of them
-                if is_known and event == "start_map":
-                    if len(keys.setdefault(head, [])) == N_KEYED:
-                        break
-                    keys[head].append(set())
-                elif is_known:
-                    keys[head][-1].add(str(value))
-    except (ijson.JSONError, RecursionError):
-        pass  # reported where the products end
+    for prefix, event, value in first_events(path, encoding):
+        if event != "start_map" and event != "map_key":
+            continue
+        head, _, own = prefix.rpartition(".")
+        is_known = head.rpartition(".")[2].casefold() in LISTS and head.count(".") < 2
+        if (not prefix and value in SOLD) or (is_known and own == "item"):
+            return ""  # a product itself, or a list of them
+        if is_known and event == "start_map":
+            if len(keys.setdefault(head, [])) == N_KEYED:
+                break
+            keys[head].append(set())
+        elif is_known:
+            keys[head][-1].add(str(value))
     return next(
         (
             head

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 
-from vitrina.indexer.sources.base import Rejection, Table, TableRow
+from vitrina.indexer.sources.base import Rejection, Table, TableRow, WrappedTable
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded
 from vitrina.indexer.sources.delimited import DelimitedTable
@@ -26,33 +25,17 @@ _CODE = re.compile(r"(?=\D*\d)\S+")
 
 
 @dataclass(frozen=True)
-class SectionedTable:
+class SectionedTable(WrappedTable):
     """A table whose headings are the category of the rows below them, and no rows. A heading stands below an empty
     line, or else is in capitals or has a colon: ``is_spaced`` says which."""
 
-    table: Table
     column: str
     is_spaced: bool
-
-    @property
-    def path(self) -> Path:
-        """The file of the table."""
-        return self.table.path
-
-    @property
-    def format(self) -> str:
-        """The table's own."""
-        return self.table.format
 
     @cached_property
     def columns(self) -> Sequence[str]:
         """The table's columns, and the one with the headings."""
         return (*self.table.columns, CATEGORY)
-
-    @property
-    def n_rows(self) -> int | None:
-        """The table's own, headings among them."""
-        return self.table.n_rows
 
     @property
     def notes(self) -> tuple[str, ...]:

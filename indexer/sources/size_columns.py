@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 
-from vitrina.indexer.sources.base import N_PEEKED_ROWS, Rejection, Table, TableRow
+from vitrina.indexer.sources.base import N_PEEKED_ROWS, Rejection, Table, TableRow, WrappedTable
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, name_table, words_of
 
@@ -42,21 +41,10 @@ class Size:
 
 
 @dataclass(frozen=True)
-class SizedTable:
+class SizedTable(WrappedTable):
     """A table whose prices by size stand in one column, as variants."""
 
-    table: Table
     sizes: tuple[Size, ...]
-
-    @property
-    def path(self) -> Path:
-        """The file of the table."""
-        return self.table.path
-
-    @property
-    def format(self) -> str:
-        """The table's own."""
-        return self.table.format
 
     @cached_property
     def columns(self) -> Sequence[str]:
@@ -64,11 +52,6 @@ class SizedTable:
         own = [column for column in self.table.columns if column not in self._taken]
         is_coded = any(size.code for size in self.sizes) and SKU not in map(folded, own)
         return (*own, *((SKU,) if is_coded else ()), VARIANTS)
-
-    @property
-    def n_rows(self) -> int | None:
-        """The table's own."""
-        return self.table.n_rows
 
     @property
     def notes(self) -> tuple[str, ...]:

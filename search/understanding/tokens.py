@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 
-from vitrina.search.analysis.analyser import INCHES
+from vitrina.search.analysis.analyser import INCHES, WITHOUT
 from vitrina.search.analysis.measures import ENGLISH_NUMBERS
 from vitrina.search.analysis.spelling import SPELLED_WORD, fold, has_letter
 from vitrina.search.understanding.prices import CURRENCY, MEASURE, without_prices
@@ -167,7 +167,7 @@ ABBREVIATIONS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]
         ),
         lambda found: TENS[found[1]],
     ),
-    (re.compile(r"(?<!\w)w/o(?!\w)"), "without"),
+    (WITHOUT, "without"),
     (re.compile(r"(?<!\w)w/(?=\s|\w)"), "with "),
     (re.compile(rf"(\d\s?{MEASURE})\+(?![\w+])"), r"\1 plus "),
 )

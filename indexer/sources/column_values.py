@@ -225,6 +225,18 @@ def _read_as_titles(sample: Sample, column: str) -> bool:
     return is_filled and is_worded and _are_titles(sample, [column]) and 10 * len({*texts}) >= 9 * len(texts)
 
 
+def _is_code_of_described(fields: Mapping[str, tuple[str, ...]], sample: Sample) -> bool:
+    """Whether what is called as titles are is the key, or has another code in each row, and short descriptions name
+    the products."""
+    title = fields.get("title", ())[:1]
+    if not title or not _are_titles(sample, fields.get("description", ())):
+        return False
+    if title == fields["sku"][:1]:
+        return not has_word(folded(title[0]), "words", "title") and not _are_phrases(sample, title[0])
+    rows = sample()
+    return _are_codes([str(row.get(title[0])).strip() for row in rows]) and are_different(rows, title[0])
+
+
 def tell_by_values(
     fields: dict[str, tuple[str, ...]], known: Mapping[str, Sequence[str]], sample: Sample, columns: Sequence[str]
 ) -> None:
@@ -233,10 +245,9 @@ def tell_by_values(
     a currency."""
     if (title := fields.get("title", ("",)))[0].lower() == "label" and _are_numbers(sample, "label"):
         fields |= {"title": title[1:]}  # of a class
-    is_key = fields.get("title", ())[:1] == fields["sku"][:1] and not known.get("title")
-    is_key = is_key and not has_word(folded(fields["sku"][0]), "words", "title")
-    if is_key and _are_titles(sample, fields.get("description", ())) and not _are_phrases(sample, fields["sku"][0]):
-        fields.pop("title")  # "Item" is the code where "Description" is the name
+    if not known.get("title") and _is_code_of_described(fields, sample):
+        code = fields.pop("title")[:1]  # "Item" is the code where "Description" is the name
+        fields["sku"] = fields["sku"] if known.get("sku") else tuple(dict.fromkeys((*code, *fields["sku"])))
     unused = fields.get("title", ())
     if not known.get("title") and all(is_blank(cell_at(row, each)) for row in sample() for each in unused):
         fields.pop("title", None)

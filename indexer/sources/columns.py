@@ -165,7 +165,7 @@ def choose_columns(
     }
     found_images = images or names.images(preferred.get("image", ()), taken)
     untold = [column for column in columns if column not in {*taken, *ignored, *found_images}]
-    tell_by_values(fields, {"image": found_images, **preferred}, sample, untold)
+    tell_by_values(fields, {"image": found_images, **preferred, **dict.fromkeys(chosen, ("",))}, sample, untold)
     found_images = found_images or fields.pop("image", ())
     kept = ignored - renamed.keys()
     is_open = not images and not preferred.get("image")

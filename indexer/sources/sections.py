@@ -14,8 +14,8 @@ from vitrina.indexer.sources.column_names import folded
 from vitrina.indexer.sources.delimited import DelimitedTable
 from vitrina.indexer.sources.spreadsheet import SpreadsheetTable
 
-CATEGORY = "category"
-"""The column that the headings are put into."""
+NAMES = ("category", "section")
+"""What the headings are, the first that no column is called already."""
 
 N_SAMPLED_ROWS = 500
 MAX_HEADING_CHARS = 60
@@ -26,48 +26,51 @@ _CODE = re.compile(r"(?=\D*\d)\S+")
 
 @dataclass(frozen=True)
 class SectionedTable(WrappedTable):
-    """A table whose headings are the category of the rows below them, and no rows. A heading stands below an empty
-    line, or else is in capitals or has a colon: ``is_spaced`` says which."""
+    """A table whose headings, in ``column``, are the category or section of the rows below them, and no rows. A heading
+    stands below an empty line, or else is in capitals or has a colon: ``is_spaced`` says which."""
 
     column: str
+    name: str
     is_spaced: bool
 
     @cached_property
     def columns(self) -> Sequence[str]:
         """The table's columns, and the one with the headings."""
-        return (*self.table.columns, CATEGORY)
+        return (*self.table.columns, self.name)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """The table's own, and which column has headings."""
         headings = _with_headings(self.table.rows(), self.column, is_spaced=self.is_spaced)
         first = next((heading for _, heading in headings if heading), "")
-        note = f"{self.path.name}: rows with nothing but a heading ({first[:60]!r}) are the {CATEGORY} of those below."
+        note = f"{self.path.name}: rows with nothing but a heading ({first[:60]!r}) are the {self.name} of those below."
         return (*self.table.notes, note)
 
     def rows(self) -> Iterator[TableRow | Rejection]:
         """The table's rows under their headings."""
-        category = ""
+        last = ""
         for row, heading in _with_headings(self.table.rows(), self.column, is_spaced=self.is_spaced):
             if heading:
-                category = heading
-            elif category and isinstance(row, TableRow) and _is_full(row):
-                yield replace(row, cells={**row.cells, CATEGORY: category})
+                last = heading
+            elif last and isinstance(row, TableRow) and _is_full(row):
+                yield replace(row, cells={**row.cells, self.name: last})
             else:
                 yield row
 
 
 def with_sections(table: Table) -> Table:
-    """The table with headings as categories; as it is if it has none, or a category in a column of its own."""
-    if any("category" in folded(column) or "kategori" in folded(column) for column in table.columns):
-        return table
-    if not isinstance(table, DelimitedTable | SpreadsheetTable):
+    """The table with headings as categories, or those in capitals as sections where categories have a column; as it is
+    without any."""
+    named = [folded(column) for column in table.columns]
+    is_category_known = any("category" in name or "kategori" in name for name in named)
+    name = next((name for name in NAMES[is_category_known:] if name not in named), None)
+    if name is None or not isinstance(table, DelimitedTable | SpreadsheetTable):
         return table
     sample = [*islice(table.rows(), N_SAMPLED_ROWS)]
-    for is_spaced in (True, False):
+    for is_spaced in (False,) if is_category_known else (True, False):
         alone = [_alone(row) for row, heading in _with_headings(sample, None, is_spaced=is_spaced) if heading]
         if alone and len({column for column, _ in alone}) == 1 and _are_headings(sample, alone, is_spaced=is_spaced):
-            return SectionedTable(table, alone[0][0], is_spaced)
+            return SectionedTable(table, alone[0][0], name, is_spaced)
     return table
 
 

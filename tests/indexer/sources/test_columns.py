@@ -313,6 +313,7 @@ def test_what_the_shop_paid_is_no_price(tmp_path: Path) -> None:
     ("table", "sku", "title"),
     [
         ("Item,Description,Price (CHF)\nL-1,Lamp brass,149\nL-2,Lamp steel,129\n", "L-1", "Lamp brass"),
+        ("ITEM;DESCRIPTION;SUPP REF;PRICE\nR10;Rope 8 mm;C-7;2\nR12;Rope 10 mm;C-9;3\n", "R10", "Rope 8 mm"),
         ("Artikel;Name;Preis\n1;Rot;9\n2;Blau;8\n", "1", "Rot"),
         ("identifier,name,price,ean_code\nA,Drill,9,31\nB,Saw,8,\n", "A", "Drill"),
         ("Name,Code,PartNumber,Price\nDrill,A,PN-1,9\nSaw,B,PN-2,8\n", "A", "Drill"),

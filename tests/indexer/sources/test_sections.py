@@ -47,6 +47,17 @@ def test_headings_in_capitals(tmp_path: Path) -> None:
     ]
 
 
+def test_headings_beside_a_column_of_categories_are_sections(tmp_path: Path) -> None:
+    table = (
+        "Code,Product,Category,Price\nMOPS AND BROOMS,,,\nM1,Mop head,Mops,2.50\nM2,Stiff broom,Brooms,4\n"
+        "BINS,,,\nB1,Pedal bin,Bins,9\nB2,Swing bin,Bins,8\n"
+    )
+    records, rejections = read(write(tmp_path, "list.csv", table))
+    assert rejections == []
+    told = [(record.item.attributes["category"], record.item.attributes["section"]) for record in records]
+    assert told == [("Mops", "MOPS AND BROOMS"), ("Brooms", "MOPS AND BROOMS"), ("Bins", "BINS"), ("Bins", "BINS")]
+
+
 def test_headings_in_a_workbook(tmp_path: Path) -> None:
     rows: list[list[object]] = [["sku", "title", "price"], ["A-1", "Oak stool", 49]]
     rows += [["A-2", "Oak bench", 99], [], ["Lamps"], ["B-1", "Desk lamp", 39], ["B-2", "Floor lamp", 59]]

@@ -238,3 +238,13 @@ def _quantity(cell: object) -> int:
         return max(1, int(float(str(cell))))
     except (ValueError, OverflowError):
         return 1
+
+
+def filled(template: str, layout: Layout, cells: Cells) -> str:
+    """A name of a product in its translations, with the cell in braces filled in; empty where that is blank."""
+    head, brace, rest = template.partition("{")
+    if not brace:
+        return template
+    name, _, tail = rest.partition("}")
+    value = str(layout.cell(cells, (folded(name),)) or "").strip()
+    return f"{head}{value}{tail}" if value else ""

@@ -19,6 +19,7 @@ from vitrina.indexer.sources.dialects.joining import (
     code_of,
     continued,
     distinct,
+    filled,
     following,
     parts_in,
     rank_of,
@@ -34,6 +35,8 @@ from vitrina.indexer.sources.dialects.nesting import (
     roles_of,
     ruled_price,
     summed,
+    with_words,
+    words_apart,
 )
 
 Rows = Iterable[TableRow | Rejection]
@@ -141,7 +144,7 @@ class _Translator:
             cells = row.cells
             layout = self._layout(cells)
             kind = row_kind(layout, cells, join)
-            names = tuple(name for template in join.names if (name := _filled(template, layout, cells)))
+            names = tuple(name for template in join.names if (name := filled(template, layout, cells)))
             parent = ""
             rank = 0
             if kind == "translation":
@@ -184,7 +187,6 @@ class _Translator:
         in_group = join.by == "group" or join.alone or (join.by != "children" and head.kind == "variant")
         members = [each.row for each in group if each.kind in ("product", "variant")]
         layout = self._layout(head.row.cells)
-        variants: list[VariantRow]
         if in_group and (len(members) > 1 or join.alone):
             cells, attributes, variants = self._grouped(members, layout, head, join)
         else:
@@ -194,8 +196,8 @@ class _Translator:
                 cells.pop(column, None)
             attributes = layout.spread(cells)
             rows = [each.row for each in group[1:] if each.kind in ("product", "variant")]
-            names = {name: head.row.cells[name] for name, *_ in layout.pairs if name in head.row.cells}
             price = layout.cell(cells, self._dialect.fields.get("price", ()))
+            names = {name: head.row.cells[name] for name, *_ in layout.pairs if name in head.row.cells}
             variants = [self._variant(row, children, attributes, names, price) for row in rows]
             variants = self._without_constant_options(variants, attributes)
             known = {str(variant.cells.get("sku", "")).strip() for variant in variants}
@@ -207,7 +209,7 @@ class _Translator:
         for each in group:
             if each.kind == "attribute":
                 attributes = {**self._layout(each.row.cells).spread(dict(each.row.cells)), **attributes}
-        own = {_filled(template, layout, head.row.cells) for template in join.names}
+        own = {filled(template, layout, head.row.cells) for template in join.names}
         translations = [each for each in group[1:] if each.kind == "translation" and each.parent in own]
         self._add_translations(cells, translations, join)
         return self._product(head.row.origin, cells, n_rows, variants, attributes, layout)
@@ -221,17 +223,17 @@ class _Translator:
         attributes = _constant(options, layout) if len(rows) > 1 else {}
         differing = self._differing(spread) if len(rows) > 1 else ()
         variants = []
-        for (row, _), own in zip(spread, options, strict=True):
-            of_row = self._layout(row.cells)
-            when = self._dialect.variants.when
+        column = next(iter(self._columns.fields.get("title", ())), "")
+        apart = words_apart(row.cells.get(column) for row in rows)
+        for (row, _), own, words in zip(spread, options, apart, strict=True):
+            of_row, when = self._layout(row.cells), self._dialect.variants.when
             if when and of_row.cell(row.cells, when) is None:
                 continue
             named = {name: cell for name in differing if not is_blank(cell := row.cells.get(name))}
             title = of_row.cell(row.cells, self._dialect.variants.title) if len(rows) > 1 else None
-            held = {**named, **own} or ({"variant": title} if title is not None else {})
+            held = with_words({**named, **own}, [] if title else words) or ({"variant": title} if title else {})
             variants.append(VariantRow(row.origin, roles_of(of_row, row.cells, self._dialect.variants), held))
-        if len(variants) == 1 and not variants[0].options:
-            variants = []
+        variants = [] if [each.options for each in variants] == [{}] else variants
         drop = {*(self._level_columns(spread) if variants else ()), *differing}
         cells = distinct((cells for _, cells in spread), drop - self._kept)
         if len(rows) > 1 and not join.alone and head.parent:
@@ -373,15 +375,6 @@ class _Translator:
             for column in (*self._columns.images, *sorted(fields.difference(priced))):
                 if is_blank(cells.get(column)) and not is_blank(cell := each.row.cells.get(column)):
                     cells[column] = cell
-
-
-def _filled(template: str, layout: Layout, cells: Cells) -> str:
-    head, brace, rest = template.partition("{")
-    if not brace:
-        return template
-    name, _, tail = rest.partition("}")
-    value = str(layout.cell(cells, (folded(name),)) or "").strip()
-    return f"{head}{value}{tail}" if value else ""
 
 
 def _constant(options: list[dict[str, object]], layout: Layout) -> dict[str, object]:

@@ -247,3 +247,12 @@ def test_addresses_with_parameters_are_no_names_and_values(tmp_path: Path) -> No
 def test_sizes_in_the_plural(tmp_path: Path) -> None:
     (shoe, boot), _ = read(write(tmp_path, "a.csv", 'id,nombre,Tallas\n1,Zapato,"38,39,40"\n2,Bota,"41,42,43"\n'))
     assert (shoe.item.attributes["tallas"], boot.item.attributes["tallas"]) == ((38, 39, 40), (41, 42, 43))
+
+
+def test_what_the_titles_of_variants_say_beyond_their_options(tmp_path: Path) -> None:
+    rows = "1\tP\tMatt paint brilliant white 5L\tWhite\t5L\n2\tP\tMatt paint magnolia 2.5L\tCream\t2.5L\n3\tP\tMatt paint white 2.5L\tWhite\t2.5L\n"
+    paint = only(write(tmp_path, "feed.tsv", f"id\titem_group_id\ttitle\tcolor\tsize\n{rows}"))
+    assert [each.options.get("variant") for each in paint.item.variants] == ["brilliant", "magnolia", None]
+    rows = "1\tD\tPanel door\t90 GBP\n2\tD\tPanel door FD30\t140 GBP\n"
+    door = only(write(tmp_path, "feed.tsv", f"id\titem_group_id\ttitle\tprice\n{rows}"))
+    assert [each.options for each in door.item.variants] == [{}, {"variant": "FD30"}]

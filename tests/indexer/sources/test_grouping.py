@@ -255,4 +255,4 @@ def test_what_the_titles_of_variants_say_beyond_their_options(tmp_path: Path) ->
     assert [each.options.get("variant") for each in paint.item.variants] == ["brilliant", "magnolia", None]
     rows = "1\tD\tPanel door\t90 GBP\n2\tD\tPanel door FD30\t140 GBP\n"
     door = only(write(tmp_path, "feed.tsv", f"id\titem_group_id\ttitle\tprice\n{rows}"))
-    assert [each.options for each in door.item.variants] == [{}, {"variant": "FD30"}]
+    assert [each.options for each in door.item.variants] == [{"variant": "Panel door"}, {"variant": "Panel door FD30"}]

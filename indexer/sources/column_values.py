@@ -25,6 +25,7 @@ _QUALITIES = frozenset({"material", "style", "art", "model"})
 
 _IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#].*)?$", re.IGNORECASE)
 _WEB_ADDRESS = re.compile(r"^(?:https?:)?//|^www\.", re.IGNORECASE)
+_IMAGE_OR_ADDRESS = re.compile(rf"{_WEB_ADDRESS.pattern}|{_IMAGE.pattern}", re.IGNORECASE)
 _AMOUNT = re.compile(
     r"^(?:(?:[$€£₹¥] ?|(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|PLN|SEK|NOK|DKK) ?)\d[\d.,]*|\d[\d.,]* ?[€£₹])$"
 )
@@ -173,9 +174,12 @@ def _named_by_values(sample: Sample, columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(others, key=lambda column: folded(column) != "en"))
 
 
-def are_images(sample: Sample, columns: Sequence[str]) -> bool:
-    """Whether a column's addresses are those of images, and not of pages."""
-    return _column_with(_IMAGE, sample, columns[:1]) is not None
+def are_images(sample: Sample, columns: Sequence[str], named: Sequence[str]) -> bool:
+    """Whether a column's addresses are those of images, and not of pages, where no row fills a column that is ``named``
+    for images."""
+    if _column_with(_IMAGE, sample, columns[:1]) is None:
+        return False
+    return all(is_blank(cell_at(row, column)) for row in sample() for column in named)
 
 
 def are_unused(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> bool:
@@ -269,6 +273,10 @@ def tell_by_values(
             fields["description"] = (column,)
     if not known.get("image") and (column := _column_with(_IMAGE, sample, columns)):
         fields["image"] = (column,)
+    elif not known.get("image"):
+        covers = [column for column in columns if has_word(folded(column), "perhaps", "image")]
+        if column := _column_with(_IMAGE_OR_ADDRESS, sample, covers):
+            fields["image"] = (column,)
     if "url" not in fields and not known.get("url"):
         links = [column for column in columns if is_named_as("url", folded(column))]
         if column := _column_with(_WEB_ADDRESS, sample, links):

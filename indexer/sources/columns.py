@@ -146,7 +146,7 @@ def choose_columns(
             fields[name] = found
             taken.update(found if name != "sku" else set(found[:1]) - {*names.declared(preferred.get("title", ()))})
     is_image = not images and "url" in fields.keys() - mapping.keys() - preferred.keys()
-    if is_image and not names.images(preferred.get("image", ()), taken) and are_images(sample, fields["url"]):
+    if is_image and are_images(sample, fields["url"], names.images(preferred.get("image", ()), taken)):
         images = fields.pop("url")
     is_keyed_by_title = False
     is_told = "sku" in mapping or "sku" in preferred

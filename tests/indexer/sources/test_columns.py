@@ -668,3 +668,24 @@ def test_columns_called_by_languages_hold_the_titles(tmp_path: Path) -> None:
     table = "model\tru\ten\tpriceUsd\nD1-WH\tОдна розетка\tOne socket\t0,783\nM2-WH\tДве розетки\t\t0,544\n"
     one, two = [record.item for record in read(write(tmp_path, "list.tsv", table))[0]]
     assert [(each.sku, each.title) for each in (one, two)] == [("D1-WH", "One socket"), ("M2-WH", "Две розетки")]
+
+
+@pytest.mark.parametrize("name", ["kapak", "Okładka", "Обложка", "封面", "front cover"])
+def test_a_column_of_covers_holds_images_where_its_values_are_addresses(tmp_path: Path, name: str) -> None:
+    rows = ["1,The Salt Road,https://s.example/c?id=1", "2,Tide Tables,https://s.example/c?id=2", "3,Low Water,"]
+    records, _ = read(write(tmp_path, "books.csv", "\n".join([f"sku,title,{name}", *rows])))
+    assert [len(record.images) for record in records] == [1, 1, 0]
+    records, _ = read(write(tmp_path, "books.csv", f"sku,title,{name}\n1,The Salt Road,hard\n2,Tide Tables,soft\n"))
+    assert [[*record.item.attributes.values()] for record in records] == [["hard"], ["soft"]]
+    assert not any(record.images or record.problems for record in records)
+
+
+def test_detail_images_are_further_ones(tmp_path: Path) -> None:
+    table = 'sku,title,Image,Detail Image\n1,Lip tint,a.jpg,"details/1.png,details/2.png"\n'
+    assert len(only(write(tmp_path, "shop.csv", table)).images) == 3
+
+
+def test_images_under_the_name_of_an_address_count_where_no_row_fills_their_own_column(tmp_path: Path) -> None:
+    table = "title,price,product_url,image_path\nBlush,$25.00,./a/0.jpg\nHighlighter,$38.00,./a/1.jpg\n"
+    records, _ = read(write(tmp_path, "shop.csv", table))
+    assert [(len(record.images), record.item.url) for record in records] == [(1, None), (1, None)]

@@ -241,11 +241,17 @@ def _is_code_of_described(fields: Mapping[str, tuple[str, ...]], sample: Sample)
     return _are_codes([str(row.get(title[0])).strip() for row in rows]) and are_different(rows, title[0])
 
 
+def _mostly_repeats(sample: Sample, column: str) -> bool:
+    """Whether fewer than half of a column's texts differ, as kinds of products do and titles do not."""
+    texts = [row[column] for row in sample() if not is_blank(row.get(column))]
+    return 2 * len({*map(str, texts)}) < len(texts)
+
+
 def tell_by_values(
     fields: dict[str, tuple[str, ...]], known: Mapping[str, Sequence[str]], sample: Sample, columns: Sequence[str]
 ) -> None:
-    """Add to ``fields`` what no name tells and no dialect knows: the titles in short descriptions or in
-    keys of several words, and, among the ``columns`` that are nothing else, titles, images and prices with
+    """Add to ``fields`` what no name tells and no dialect knows: the titles in short descriptions that mostly differ or
+    in keys of several words, and, among the ``columns`` that are nothing else, titles, images and prices with
     a currency."""
     if (title := fields.get("title", ("",)))[0].lower() == "label" and _are_numbers(sample, "label"):
         fields |= {"title": title[1:]}  # of a class
@@ -259,7 +265,9 @@ def tell_by_values(
         if short := next((each for each in _filled_first(sample, described) if _are_titles(sample, [each])), None):
             del fields["description"]
             others = tuple(each for each in described if each != short)
-            fields |= {"title": (short, *unused)} | ({"description": others} if others else {})
+            named = _named_by_values(sample, columns) if _mostly_repeats(sample, short) else ()
+            fields |= {"title": (*(named or (short,)), *unused)} | ({"description": others} if others else {})
+            columns = [each for each in columns if each not in named]
         elif _are_phrases(sample, fields["sku"][0]):
             fields["title"] = fields["sku"]
         elif named := _named_by_values(sample, columns):

@@ -689,3 +689,13 @@ def test_images_under_the_name_of_an_address_count_where_no_row_fills_their_own_
     table = "title,price,product_url,image_path\nBlush,$25.00,./a/0.jpg\nHighlighter,$38.00,./a/1.jpg\n"
     records, _ = read(write(tmp_path, "shop.csv", table))
     assert [(len(record.images), record.item.url) for record in records] == [(1, None), (1, None)]
+
+
+def test_descriptions_that_repeat_are_no_titles_where_another_column_has_them(tmp_path: Path) -> None:
+    lamps = ["1,BRIGHT SUN (H4),Headlight", "2,BRIGHT SUN (H3),Headlight", "3,NIGHT OWL (H7),Headlight"]
+    records, _ = read(write(tmp_path, "lamps.csv", "\n".join(["number,version,description", *lamps])))
+    assert [record.item.title for record in records] == ["BRIGHT SUN (H4)", "BRIGHT SUN (H3)", "NIGHT OWL (H7)"]
+    assert records[0].item.attributes == {"description": "Headlight"}
+    plain = ["1,A-1,Headlight", "2,A-2,Headlight", "3,A-3,Headlight"]
+    records, _ = read(write(tmp_path, "lamps.csv", "\n".join(["number,version,description", *plain])))
+    assert records[0].item.title == "Headlight"

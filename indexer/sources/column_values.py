@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, n_known_names, name_table, words_of
+from vitrina.indexer.sources.money import parse_price
 from vitrina.indexer.sources.price_names import is_per_measure
+from vitrina.search.types.errors import InputError
 
 Sample = Callable[[], Sequence[Mapping[str, object]]]
 """Gives the cells of a table's first rows; reads them only if they are asked for."""
@@ -298,6 +300,27 @@ def tell_by_values(
         free = [column for column in free if not _AMOUNT.match(column)]  # which is a sum above the table
         if column := _column_with(_AMOUNT, sample, free):
             fields["price"] = (column,)
+    elif "price" in fields and "sale_price" not in fields and not known.get("price"):
+        price, *others = fields["price"]
+        named = [each for each in (*others, *columns) if folded(each) in name_table("perhaps")["sale_price"]]
+        if paid := next((column for column in named if _is_lower(sample, column, price)), None):
+            fields["sale_price"] = (paid,)
+
+
+def _is_lower(sample: Sample, column: str, other: str) -> bool:
+    """Whether a column's prices are never above those of another one beside them, and now and then below."""
+    pairs = [(_price(cell_at(row, column)), _price(cell_at(row, other))) for row in sample()]
+    both = [(own, above) for own, above in pairs if own[0] and above[0]]
+    return all(own <= above and own[1] == above[1] for own, above in both) and any(own < above for own, above in both)
+
+
+def _price(cell: object) -> tuple[int, str]:
+    """A price in cents and its currency; 0 for what is none."""
+    try:
+        cents, code = parse_price(cell)
+    except InputError:
+        return 0, ""
+    return cents or 0, code or ""
 
 
 def is_product(columns: Sequence[str]) -> bool:

@@ -36,6 +36,8 @@ from vitrina.indexer.sources.columns import choose_columns
         ("sku,ime,Cena brez DDV,Cena z DDV", "Cena z DDV"),
         ("sku,nimi,Hind km-ta,Hind km-ga", "Hind km-ga"),
         ("sku,商品名,不含税价格,含税价格", "含税价格"),
+        ("sku,nombre,precioa,preciob,precioc,costo", "precioa"),
+        ("sku,name,prise,url", "prise"),
         ("sku,nazwa,Cena detaliczna netto,Cena detaliczna brutto", "Cena detaliczna brutto"),
     ],
 )
@@ -67,3 +69,22 @@ def test_three_digits_behind_every_point_are_thousands(
     table = "".join(f"A{n}\tFood {n}\t{price}\n" for n, price in enumerate(prices))
     records, _ = read(write(tmp_path, "pets.tsv", f"sku\tname\t{header}\n{table}"))
     assert records[0].item.price_cents == cents
+
+
+@pytest.mark.parametrize(
+    ("table", "cents", "attributes"),
+    [
+        ("sku,title,price,realPrice\n1,Hat,3.80,2.20\n2,Cap,0.0,0.90\n", [220, 90], {"regular_price": 3.8}),
+        ("sku,title,price,final price\n1,Hat,20,15\n2,Cap,18,18\n", [1500, 1800], {"regular_price": 20}),
+        ("код,название,цена,текущая цена\n1,Шапка,20,15\n2,Кепка,18,\n", [1500, 1800], {"regular_price": 20}),
+        ("sku,title,price,actual_price\n1,Hat,15,20\n2,Cap,18,18\n", [1500, 1800], {"actual_price": 20}),
+        ("sku,title,price,final price\n1,Hat,100,119\n2,Cap,9,8\n", [10000, 900], {"final_price": 119}),
+        ("sku,title,price,final price\n1,Hat,20 USD,15 EUR\n", [2000], {"final_price": "15 EUR"}),
+    ],
+)
+def test_a_final_price_is_paid_where_it_is_never_above_the_other(
+    tmp_path: Path, table: str, cents: list[int], attributes: dict[str, object]
+) -> None:
+    records, _ = read(write(tmp_path, "shop.csv", table))
+    assert [record.item.price_cents for record in records] == cents
+    assert records[0].item.attributes == attributes

@@ -336,6 +336,9 @@ def _reads(name: str, text: str) -> bool:
     joined = "".join(letters).lower()
     if name == "cp874" and len(re.findall(r"[ะ-ฺเ-ๅ]", text)) < 0.25 * len(letters):
         return False
+    ends = re.findall(r"[ךםןףץ]([א-ת]?)", text)  # letters that only end words in Hebrew
+    if name == "cp1255" and 2 * sum(map(bool, ends)) > len(ends):
+        return False
     share = len(re.findall(_COMMON[name], joined)) / len(joined) if name in _COMMON else 0.0
     if name in _HAN:
         low, high = _HAN[name]

@@ -113,3 +113,9 @@ def test_a_few_signs_and_foreign_letters_do_not_hide_the_encoding_of_a_long_file
     )
     found = detect_encoding(write(tmp_path, "jtl.csv", text.encode("cp1252")))
     assert text.encode("cp1252").decode(found.name, found.errors) == text
+
+
+def test_hebrew_letters_that_only_end_words_are_others_inside_them(tmp_path: Path) -> None:
+    rows = "".join(f"{n},Vitamin C 60капс\n{n + 9},Zinc 90 таб\n" for n in range(1, 9))
+    found = detect_encoding(write(tmp_path, "shop.csv", f"sku,title\n{rows}".encode("cp1251")))
+    assert found.name == "cp1251"

@@ -31,6 +31,8 @@ _AMOUNT = re.compile(rf"(?P<before>[^\d\s.,'-]{{1,4}} ?)?(?:{_NUMBER})(?P<after>
 _SIGN = re.compile(
     r"[$€£¥₹₽₩₺₴₫฿元円₪]|\b(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|PLN|SEK|NOK|DKK|CZK|RON|zł|Kč|kr|lei|Rs|TL|руб|грн)\b"
 )
+_GROUPED = re.compile(r"\d{1,3}(?:[ ']\d{3})+")
+_BLANK = re.compile("[\u00a0\u2009\u202f]")
 _DECIMALS = re.compile(r".*\d[.,]\d{1,2}\D*")
 _CODE = re.compile(r"(?=\D*\d)[^\s,;|<>]+")
 
@@ -123,7 +125,7 @@ def _whole(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 def _cell(row: Sequence[str], at: int) -> str:
-    return "" if at >= len(row) or is_blank(row[at]) else row[at].strip()
+    return "" if at >= len(row) or is_blank(row[at]) else _BLANK.sub(" ", row[at].strip())
 
 
 def _is_product(columns: Sequence[_Column]) -> bool:
@@ -226,7 +228,7 @@ def _is_money(column: _Column) -> bool:
 
 def _prices(columns: Sequence[_Column]) -> list[_Column]:
     """The columns that may be the price: amounts with a currency, or else with decimals, or else the one of whole
-    amounts that are as round as prices and far above all others."""
+    amounts that are far above all others, and as round as prices or written as they are (``25 116``)."""
     amounts = [column for column in columns if column.kind == "amount"]
     if found := [column for column in amounts if column.has_signs] or [each for each in amounts if each.has_decimals]:
         return found
@@ -235,7 +237,7 @@ def _prices(columns: Sequence[_Column]) -> list[_Column]:
     if largest is None or sizes[largest.number] < 100 or largest.distinct_share < 0.5:
         return []
     is_far = all(10 * size <= sizes[largest.number] for number, size in sizes.items() if number != largest.number)
-    n_round = sum(cell[-1] in "059" for cell in largest.filled)
+    n_round = sum(cell[-1] in "059" or _GROUPED.fullmatch(cell) is not None for cell in largest.filled)
     return [largest] if is_far and 10 * n_round >= 9 * len(largest.filled) else []
 
 

@@ -157,3 +157,17 @@ def test_stock_is_no_key(tmp_path: Path) -> None:
     table = "4006381333931;Red soap bar;2300,00;219,00;0\n4012345678901;Blue soap bar;900,00;81,50;-12\n"
     with pytest.raises(SourceError, match="which of its columns 3 and 4 is the price"):
         open_source(str(write(tmp_path, "list.csv", table)))
+
+
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u202f", "'"])
+def test_whole_amounts_in_groups_are_prices(tmp_path: Path, blank: str) -> None:
+    rows = [
+        ("Tall oak wardrobe", "63", "251"),
+        ("Small oak wardrobe", "42", "487"),
+        ("Ash chest of drawers", "9", "116"),
+    ]
+    table = "".join(f"{title},furniture/{head}.jpg,{head}{blank}{tail}\n" for title, head, tail in rows)
+    records, _ = read(write(tmp_path, "list.csv", table))
+    assert [record.item.price_cents for record in records] == [6325100, 4248700, 911600]
+    plain = table.replace(blank + "251", "251").replace(blank + "487", "487").replace(blank + "116", "116")
+    assert "None of them is surely the price" in open_source(str(write(tmp_path, "plain.csv", plain))).notes[0]

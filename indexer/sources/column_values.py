@@ -28,9 +28,11 @@ _QUALITIES = frozenset({"material", "style", "art", "model"})
 _IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#].*)?$", re.IGNORECASE)
 _WEB_ADDRESS = re.compile(r"^(?:https?:)?//|^www\.", re.IGNORECASE)
 _IMAGE_OR_ADDRESS = re.compile(rf"{_WEB_ADDRESS.pattern}|{_IMAGE.pattern}", re.IGNORECASE)
+_SIGNS = "$€£₹¥₽₴₺₩₫₸₪฿"
 _AMOUNT = re.compile(
-    r"^(?:(?:[$€£₹¥] ?|(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|PLN|SEK|NOK|DKK) ?)\d[\d.,]*|\d[\d.,]* ?[€£₹])$"
+    rf"^(?:(?:[{_SIGNS}] ?|(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|PLN|SEK|NOK|DKK) ?)\d[\d.,]*|\d[\d.,\s]*[{_SIGNS}])$"
 )
+_AMOUNTS = re.compile(rf"^(?:(?:\d[\d.,\s]*[{_SIGNS}]\s*){{1,2}}|(?:[{_SIGNS}]\s*\d[\d.,\s]*){{1,2}})$")
 _PROSE = re.compile(r"^(?![\[{]).*\S\s+\S", re.DOTALL)
 """Words, and no list or object."""
 
@@ -298,13 +300,21 @@ def tell_by_values(
     if fields.keys().isdisjoint(("price", "price_cents")) and not known.get("price"):
         free = [column for column in columns if _is_price_name(column) and (column,) != fields.get("image")]
         free = [column for column in free if not _AMOUNT.match(column)]  # which is a sum above the table
-        if column := _column_with(_AMOUNT, sample, free):
+        taken = {each for found in fields.values() for each in found}
+        all_columns = [each for row in sample()[:1] for each in row if each not in taken and _has_two(sample, each)]
+        if column := _column_with(_AMOUNT, sample, free) or _column_with(_AMOUNTS, sample, all_columns):
             fields["price"] = (column,)
     elif "price" in fields and "sale_price" not in fields and not known.get("price"):
         price, *others = fields["price"]
         named = [each for each in (*others, *columns) if folded(each) in name_table("perhaps")["sale_price"]]
         if paid := next((column for column in named if _is_lower(sample, column, price)), None):
             fields["sale_price"] = (paid,)
+
+
+def _has_two(sample: Sample, column: str) -> bool:
+    """Whether most cells have two amounts with a currency, as ``460 ₽845 ₽``: nobody buys so, whatever its name is."""
+    texts = [str(row[column]) for row in sample() if not is_blank(row.get(column))]
+    return 2 * sum(sum(text.count(sign) for sign in _SIGNS) == 2 for text in texts) > len(texts)
 
 
 def _is_lower(sample: Sample, column: str, other: str) -> bool:

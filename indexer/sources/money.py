@@ -69,7 +69,7 @@ _AMOUNT = re.compile(
     r"|(?:^|(?<=[\s$€£¥₹(:]))[.,]\d{1,2}(?![.,]))(?!\d)"
     r"(?P<exponent>[eE]\+?\d{1,2}(?![\w.,]))?(?P<whole>\s?[.,:]\s?-+)?"
 )
-_SIGN_AS_MARK = re.compile(r"(\d)€(\d\d)(?![\d.,])")  # 12€99, as the French write it
+_SIGN_AS_MARK = re.compile(r"(\d)€(\d\d)(?![\d.,€])")  # 12€99, as the French write it
 _COLON_AS_MARK = re.compile(r"(?<![\d:])(\d{1,6}):(\d\d)(?![\d:])")  # 19:90, as Swedes write it
 _SPACED_MARK = re.compile(r"(?<=\d) +([.,]) *(?=\d)")
 _SCALES = "k|m|mn|mio|mln|million|millions|b|bn|thousand|tsd|tausend|mille|lakhs?|lacs?|crores?|cr|тыс|млн"

@@ -26,6 +26,8 @@ from vitrina.search.types.errors import InputError
         ("12.99 USD", 1299, "USD"),
         ("EUR 12.99", 1299, "EUR"),
         ("1.299,00 €", 129900, "EUR"),
+        ("12€99", 1299, "EUR"),
+        ("10€20€", 1000, "EUR"),
         ("1,299.00", 129900, None),
         ("1,299", 129900, None),
         ("1 299,00", 129900, None),

@@ -88,3 +88,15 @@ def test_a_final_price_is_paid_where_it_is_never_above_the_other(
     records, _ = read(write(tmp_path, "shop.csv", table))
     assert [record.item.price_cents for record in records] == cents
     assert records[0].item.attributes == attributes
+
+
+def test_a_new_and_an_old_price_in_one_cell_are_a_price_whatever_the_column_is_called(tmp_path: Path) -> None:
+    table = "title,cost\nWool socks,277 ₽500 ₽\nLinen shirt,1 199 ₽1 990 ₽\nRain coat,999 ₽\n"
+    records, _ = read(write(tmp_path, "shop.csv", table))
+    assert [(record.item.price_cents, record.item.currency) for record in records] == [
+        (27700, "RUB"),
+        (119900, "RUB"),
+        (99900, "RUB"),
+    ]
+    records, _ = read(write(tmp_path, "shop.csv", "title,cost\nWool socks,277 ₽\nLinen shirt,1 199 ₽\n"))
+    assert {record.item.price_cents for record in records} == {None}

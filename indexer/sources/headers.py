@@ -22,6 +22,9 @@ _SEPARATOR = re.compile(r'\ufeff?"?sep=([,;|\t])"?[,;|\t]*\s*', re.IGNORECASE)
 N_HEADER_LINES = 30
 """Rows looked through for the header."""
 
+N_PROSE_LINES = 2_000
+"""Rows looked through where the first ones are a text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -75,7 +78,7 @@ def _is_even(sample: Sequence[str], header: Header) -> bool:
 def _header(sample: Sequence[str], delimiter: str, n_before: int) -> Header | None:
     """The row that names the columns, if cells are parted so."""
     rows = [(at, row) for at, row in sample_rows(sample, delimiter) if at > n_before and any(map(str.strip, row))]
-    rows = rows[:N_HEADER_LINES]
+    rows = _below_prose(rows)[:N_HEADER_LINES]
     if not rows:
         return None
     best = header_at(rows)
@@ -84,6 +87,20 @@ def _header(sample: Sequence[str], delimiter: str, n_before: int) -> Header | No
     above = [text.strip().strip(delimiter) for text in sample[n_before : line - 1]]
     end = line + sum(name.count("\n") for name in rows[best][1]) + n_more
     return Header(delimiter, names, end, tuple(text for text in above if text))
+
+
+def _below_prose(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """The rows from the header on where a text stands above the table: half the first lines are one cell, and none
+    names columns, which a later one does whose rows below are as wide."""
+    first = rows[:N_HEADER_LINES]
+    is_prose = 2 * sum(len(row) == 1 for _, row in first) >= len(first)
+    if len(first) < N_HEADER_LINES or not is_prose or any(n_known_names(row) > 1 for _, row in first):
+        return rows
+    for at, (_, row) in enumerate(rows[:N_PROSE_LINES]):
+        below = [len(each) for _, each in rows[at + 1 : at + 3]]
+        if len(row) > 2 and below == [len(row)] * 2 and n_known_names(row) > 2:
+            return rows[at:]
+    return rows
 
 
 def header_at(rows: Sequence[tuple[int, list[str]]]) -> int:

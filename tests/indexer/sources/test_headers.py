@@ -8,6 +8,7 @@ import pytest
 
 from tests.indexer.sources.catalogs import read, write
 from tests.indexer.sources.test_spreadsheet import save
+from vitrina.indexer.sources import open_source
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,17 @@ def test_a_product_below_the_names_is_no_line_of_units(tmp_path: Path) -> None:
     table = "sku;title;size;price\nM;Stool;L;9\nEUR;Coin;S;1\n"
     records, _ = read(write(tmp_path, "list.csv", table))
     assert [record.item.sku for record in records] == ["M", "EUR"]
+
+
+def test_a_table_below_pages_of_prose(tmp_path: Path) -> None:
+    prose = "".join(f"Question {n}: do you have soap?\nYes, of lemon and mint, of salt.\n\n" for n in range(30))
+    table = "ID,Product name,Category,Price\n1,Lemon soap,Soap,89\n2,Mint soap,Soap,95\n3,Sea salt scrub,Scrub,120\n"
+    path = write(tmp_path, "list.txt", prose + table)
+    assert [record.item.title for record in read(path)[0]] == ["Lemon soap", "Mint soap", "Sea salt scrub"]
+    assert "the 60 lines above the header were skipped" in open_source(str(path)).notes[0]
+
+
+def test_a_second_table_does_not_hide_the_first(tmp_path: Path) -> None:
+    rows = "".join(f"{n},Soap {n},{n}.50\n" for n in range(1, 40))
+    path = write(tmp_path, "list.csv", f"no,what,due\n{rows}sku,title,price\n90,Mint soap,3.50\n91,Sea salt,4.50\n")
+    assert len(read(path, {"sku": "no"})[0]) > 39

@@ -206,6 +206,15 @@ class Sale(_Part):
     during: Names = ()
 
 
+class Discount(_Part):
+    """The columns of what is taken off the prices of a product and its variants, and of its kind: a percentage where
+    ``percent`` matches the kind, and else an amount."""
+
+    value: Names = ()
+    kind: Names = ()
+    percent: Pattern = ""
+
+
 class CatalogDialect(_Part):
     """One layout: how to recognise it, which columns it prefers, and how its rows become products.
 
@@ -240,6 +249,7 @@ class CatalogDialect(_Part):
     parts: tuple[Parts, ...] = ()
     variants: Variants = Variants()
     sale: Sale = Sale()
+    discount: Discount = Discount()
 
     def currency(self, columns: Sequence[str]) -> str | None:
         """The code of the currency that the names of the columns say."""

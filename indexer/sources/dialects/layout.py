@@ -16,6 +16,9 @@ from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Pair
 Cells = Mapping[str, object]
 T = TypeVar("T")
 
+REDUCED = "sale_price"
+"""The column that a price without its discount is put into."""
+
 _NO = frozenset({"no", "false", "0", "n", "off"})
 
 _DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})|(\d{1,2})/(\d{1,2})/(\d{2,4})")
@@ -36,8 +39,12 @@ class Layout:
         for name in (*self._fills, *dialect.derive):
             self._by_key.setdefault(folded(name), name)
         self._resolved: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._is_reduced = bool(dialect.discount.value) and self.column(dialect.discount.value) is not None
+        if self._is_reduced:
+            self._by_key.setdefault(REDUCED, REDUCED)
         self._noise: dict[str, bool] = {}
-        self._added = frozenset((*self._fills, *dialect.derive)) - frozenset(self.names.values())
+        added = (*self._fills, *dialect.derive, *((REDUCED,) if self._is_reduced else ()))
+        self._added = frozenset(added) - frozenset(self.names.values())
         ignored = {self.names[column] for column in columns if column not in kept and self._is_ignored(column)}
         told = {name for name, keys in self._fills.items() if all("." in key for key in keys)}
         self.ignored = frozenset(ignored | (self._added - told))
@@ -99,7 +106,7 @@ class Layout:
     @property
     def columns_after(self) -> tuple[str, ...]:
         """The names of all columns that rows have once they are translated."""
-        added = (name for name in (*self._fills, *self.dialect.derive) if name in self._added)
+        added = (name for name in (*self._fills, *self.dialect.derive, REDUCED) if name in self._added)
         of_single = ("price", "sale_price", "currency") if self.nested else ()
         lifted = (key for keys in self.dialect.fields.values() for key in keys if self._lifted)
         unnamed = (key for key in lifted if "{" not in key and key not in self._by_key)
@@ -188,6 +195,8 @@ class Layout:
         for name, mark in self._splits:
             if isinstance(cell := found.get(name), str):
                 found[name] = split_list(cell, mark)
+        if self._is_reduced and (price := self.reduced(found, self.cell(found, dialect.fields["price"]))) is not None:
+            found[REDUCED] = price
         if any(column in found for column in self._sale) and not self._on_sale(found):
             for column in self._sale:
                 found.pop(column, None)
@@ -210,6 +219,19 @@ class Layout:
         needed = re.findall(r"{(\w+)", template)
         values = {name: str(cells.get(self._by_key.get(name, ""), "") or "").strip() for name in needed}
         return template.format_map(values) if all(values.values()) else ""
+
+    def reduced(self, cells: Cells, price: object) -> float | None:
+        """A price without the discount that a product's cells say; None where there is none, or no plain number."""
+        discount = self.dialect.discount
+        if not self._is_reduced:
+            return None
+        value, kind = self.cell(cells, discount.value), str(self.cell(cells, discount.kind) or "")
+        try:
+            full, off = float(str(price)), float(str(value))
+        except ValueError:
+            return None
+        off = full * off / 100 if discount.percent and re.search(discount.percent, kind) else off
+        return round(full - off, 4) if 0 < off < full else None
 
     def _on_sale(self, cells: Cells) -> bool:
         sale = self.dialect.sale

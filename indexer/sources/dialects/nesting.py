@@ -153,6 +153,22 @@ def summed(price: object, surcharge: object) -> float | None:
         return None
 
 
+def constant(options: list[dict[str, object]], layout: Layout) -> dict[str, object]:
+    """Take out of the rows' options those that do not differ, unless they stand in columns made for options."""
+    if layout.pairs:
+        return {}
+    values: dict[str, list[object]] = {}
+    for own in options:
+        for name, value in own.items():
+            if value not in values.setdefault(name, []):
+                values[name].append(value)
+    alike = {name: found[0] for name, found in values.items() if len(found) == 1}
+    for own in options:
+        for name in alike:
+            own.pop(name, None)
+    return alike
+
+
 _RULE = re.compile(r"\[(FIXED|ADD|REMOVE)\]\s*([\d.,]+)", re.IGNORECASE)
 
 

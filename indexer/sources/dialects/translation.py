@@ -25,9 +25,10 @@ from vitrina.indexer.sources.dialects.joining import (
     rank_of,
     row_kind,
 )
-from vitrina.indexer.sources.dialects.layout import Cells, Layout, read_pairs
+from vitrina.indexer.sources.dialects.layout import REDUCED, Cells, Layout, read_pairs
 from vitrina.indexer.sources.dialects.nesting import (
     DEFAULT,
+    constant,
     expanded_variants,
     named_options,
     nested_variants,
@@ -220,7 +221,7 @@ class _Translator:
         """Rows of which none is the product: columns with their distinct values, and each row a variant."""
         spread = [(row, dict(row.cells)) for row in rows]
         options = self._options_of(spread)
-        attributes = _constant(options, layout) if len(rows) > 1 else {}
+        attributes = constant(options, layout) if len(rows) > 1 else {}
         differing = self._differing(spread) if len(rows) > 1 else ()
         variants = []
         column = next(iter(self._columns.fields.get("title", ())), "")
@@ -307,14 +308,16 @@ class _Translator:
         return VariantRow(row.origin, own, named_options(layout, cells, self._dialect.variants, options))
 
     def _under_rules(self, variant: VariantRow, group: Group, price: object) -> VariantRow:
-        """A variant with the price that a rule in its group gives its sku."""
+        """A variant with the price that a rule in its group gives its sku, or that is reduced as its product's is."""
         for each in group:
             if each.kind == "rule":
                 own = roles_of(self._layout(each.row.cells), each.row.cells, self._dialect.variants)
                 is_named = variant.cells.get("sku") in each.row.cells.values()  # in the column of skus or of names
                 if is_named and (found := ruled_price(own.get("price"), price)):
                     return replace(variant, cells={**variant.cells, "price": found})
-        return variant
+        head = group[0].row.cells
+        less = self._layout(head).reduced(head, variant.cells.get("price"))
+        return variant if less is None else replace(variant, cells={**variant.cells, REDUCED: less})
 
     def _without_constant_options(self, variants: list[VariantRow], attributes: dict[str, object]) -> list[VariantRow]:
         """The variants without those columns of options in which all are alike; these are the product's attributes."""
@@ -375,19 +378,3 @@ class _Translator:
             for column in (*self._columns.images, *sorted(fields.difference(priced))):
                 if is_blank(cells.get(column)) and not is_blank(cell := each.row.cells.get(column)):
                     cells[column] = cell
-
-
-def _constant(options: list[dict[str, object]], layout: Layout) -> dict[str, object]:
-    """Take out of the rows' options those that do not differ, unless they stand in columns made for options."""
-    if layout.pairs:
-        return {}
-    values: dict[str, list[object]] = {}
-    for own in options:
-        for name, value in own.items():
-            if value not in values.setdefault(name, []):
-                values[name].append(value)
-    constant = {name: found[0] for name, found in values.items() if len(found) == 1}
-    for own in options:
-        for name in constant:
-            own.pop(name, None)
-    return constant

@@ -259,6 +259,29 @@ p1,Variant,,,TEE-M,,2.5,true,,,M,,,#0000ff:Blue
     assert tee.item.attributes == {"size": ("S", "M"), "color": ("Red", "Blue")}
 
 
+@pytest.mark.parametrize(
+    ("mode", "value", "cents", "of_variants"),
+    [("AMOUNT", "5", 1500, [1500, 1750]), ("PERCENT", "10", 1800, [1800, 2025]), ("PERCENT", "0", 2000, [2000, 2250])],
+)
+def test_wix_discounts_are_an_amount_or_a_percentage(
+    tmp_path: Path, mode: str, value: str, cents: int, of_variants: list[int]
+) -> None:
+    records = loaded(
+        tmp_path,
+        "wix.csv",
+        f"""\
+handleId,fieldType,name,sku,price,surcharge,discountMode,discountValue,productOptionName1,productOptionType1,productOptionDescription1
+p1,Product,Tee,TEE,20,,{mode},{value},Size,DROP_DOWN,S;M
+p1,Variant,,TEE-S,,0,,,,,S
+p1,Variant,,TEE-M,,2.5,,,,,M
+p2,Product,Cap,CAP,20,,{mode},{value},,,
+""",
+    )
+    assert [variant.price_cents for variant in records["TEE"].item.variants] == of_variants
+    assert records["CAP"].item.price_cents == cents
+    assert records["CAP"].item.attributes == ({"regular_price": 20} if cents < 2000 else {})
+
+
 def test_squarespace_rows_without_a_product_continue_it_and_sales_may_be_off(tmp_path: Path) -> None:
     (tee,) = loaded(tmp_path, "squarespace.csv", """\
 Product ID [Non Editable],Variant ID [Non Editable],Product URL,Title,SKU,Option Name 1,Option Value 1,Price,Sale Price,On Sale,Hosted Image URLs

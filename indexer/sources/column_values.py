@@ -297,17 +297,23 @@ def tell_by_values(
         codes = "|".join(name_table("codes")["currencies"]).upper()
         if column := _column_with(re.compile(rf"^(?:{codes})$"), sample, columns):
             fields["currency"] = (column,)
-    if fields.keys().isdisjoint(("price", "price_cents")) and not known.get("price"):
+    if not known.get("price"):
+        _tell_price(fields, sample, columns)
+
+
+def _tell_price(fields: dict[str, tuple[str, ...]], sample: Sample, columns: Sequence[str]) -> None:
+    """Add the price that only values tell, or what is called the final one where it is the lower of two."""
+    if fields.keys().isdisjoint(("price", "price_cents")):
         free = [column for column in columns if _is_price_name(column) and (column,) != fields.get("image")]
         free = [column for column in free if not _AMOUNT.match(column)]  # which is a sum above the table
         taken = {each for found in fields.values() for each in found}
-        all_columns = [each for row in sample()[:1] for each in row if each not in taken and _has_two(sample, each)]
-        if column := _column_with(_AMOUNT, sample, free) or _column_with(_AMOUNTS, sample, all_columns):
+        of_two = [each for row in sample()[:1] for each in row if each not in taken and _has_two(sample, each)]
+        if column := _column_with(_AMOUNT, sample, free) or _column_with(_AMOUNTS, sample, of_two):
             fields["price"] = (column,)
-    elif "price" in fields and "sale_price" not in fields and not known.get("price"):
+    elif "price" in fields and "sale_price" not in fields:
         price, *others = fields["price"]
-        named = [each for each in (*others, *columns) if folded(each) in name_table("perhaps")["sale_price"]]
-        if paid := next((column for column in named if _is_lower(sample, column, price)), None):
+        final = [each for each in (*others, *columns) if folded(each) in name_table("perhaps")["sale_price"]]
+        if paid := next((each for each in final if _is_lower(sample, each, price)), None):
             fields["sale_price"] = (paid,)
 
 

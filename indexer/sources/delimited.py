@@ -30,6 +30,7 @@ from vitrina.indexer.sources.headers import (
     is_help,
     sample_rows,
     sample_rows_below,
+    unnamed_notes,
 )
 from vitrina.search.types.errors import SourceError
 
@@ -151,8 +152,9 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
     is_escaped = has_escapes(below, header.delimiter, n_columns)
     layout = RowFormat(header.delimiter, n_columns, is_quoted=_is_quoted(below, header), is_escaped=is_escaped)
     layout = replace(layout, is_wrapped=is_wrapped)
-    n_lines = count_lines(path)
+    n_lines, first_rows = count_lines(path), sample_rows_below(sample, header)
     names = tuple(told.names) if told else unique(header.names)
+    unnamed = () if told else unnamed_notes(path, names, first_rows)
     table = DelimitedTable(
         path,
         names,
@@ -160,7 +162,7 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
         found,
         n_lines and max(1, n_lines - header.n_lines),
         header.n_lines,
-        (*found.notes, *header.notes(path), *help_notes(path, sample_rows_below(sample, header))),
+        (*found.notes, *header.notes(path), *help_notes(path, first_rows), *unnamed),
         numbered=_numbered(names),
     )
     if next(table.rows(), None) is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
 
-from vitrina.indexer.sources.cells import EDGES
+from vitrina.indexer.sources.cells import EDGES, is_blank
 from vitrina.indexer.sources.column_names import n_known_names
 from vitrina.indexer.sources.column_values import is_value
 from vitrina.indexer.sources.currencies import currency_of
@@ -179,6 +179,16 @@ def help_notes(path: Path, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
         (f"{path.name}: rows skipped below the header since they only explain the columns: {n_help}.",)
         if n_help
         else ()
+    )
+
+
+def unnamed_notes(path: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Which columns are left out though the first rows have something in them, as nothing says what they are."""
+    unnamed = [at for at, name in enumerate(names) if not name.strip()]
+    filled = [at + 1 for at in unnamed if any(len(row) > at and not is_blank(row[at].strip()) for row in rows)]
+    numbers = ", ".join(map(str, filled))
+    return (
+        (f"{path.name}: columns without a name were left out: {numbers}. A name above keeps them.",) if filled else ()
     )
 
 

@@ -21,7 +21,7 @@ from vitrina.indexer.sources.column_names import folded, n_known_names
 from vitrina.indexer.sources.currencies import currency_of
 from vitrina.indexer.sources.delimited import DelimitedTable, open_delimited, unique
 from vitrina.indexer.sources.headerless import names_by_values
-from vitrina.indexer.sources.headers import N_HEADER_LINES, header_at, help_notes, is_help, joined_names
+from vitrina.indexer.sources.headers import N_HEADER_LINES, header_at, help_notes, is_help, joined_names, unnamed_notes
 from vitrina.indexer.sources.spreadsheet_parts import SheetParts, read_parts
 from vitrina.search.types.errors import SourceError
 
@@ -126,7 +126,12 @@ def _notes(path: Path, sheets: Sequence[Sheet], names: Sequence[str]) -> tuple[s
         for each in above
     ]
     notes += list(dict.fromkeys(each.note for each in sheets if each.note))
-    return (*notes, *(note for each in sheets for note in help_notes(path, each.first_rows)))
+    notes += [note for each in sheets for note in help_notes(path, each.first_rows)]
+    named = (each for each in sheets if not each.note)
+    return (
+        *notes,
+        *dict.fromkeys(note for each in named for note in unnamed_notes(path, each.columns, each.first_rows)),
+    )
 
 
 def _other_format(path: Path, start: bytes) -> DelimitedTable:

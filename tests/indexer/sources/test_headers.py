@@ -60,3 +60,12 @@ def test_a_second_table_does_not_hide_the_first(tmp_path: Path) -> None:
     rows = "".join(f"{n},Soap {n},{n}.50\n" for n in range(1, 40))
     path = write(tmp_path, "list.csv", f"no,what,due\n{rows}sku,title,price\n90,Mint soap,3.50\n91,Sea salt,4.50\n")
     assert len(read(path, {"sku": "no"})[0]) > 39
+
+
+def test_columns_without_a_name_are_left_out_and_told(tmp_path: Path) -> None:
+    path = write(tmp_path, "list.csv", "sku;;title;price;\n1;crate;Leek;2.50;\n2;;Beet;1.90;\n")
+    assert open_source(str(path)).notes == (
+        "list.csv: columns without a name were left out: 2. A name above keeps them.",
+    )
+    book = save(tmp_path, {"List": [["sku", None, "title", "price"], ["1", "crate", "Leek", 2.5]]})
+    assert "columns without a name were left out: 2." in open_source(str(book)).notes[0]

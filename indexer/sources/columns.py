@@ -146,8 +146,8 @@ def choose_columns(
             fields[name] = found
             taken.update(found if name != "sku" else set(found[:1]) - {*names.declared(preferred.get("title", ()))})
     is_image = not images and "url" in fields.keys() - mapping.keys() - preferred.keys()
-    if is_image and are_images(sample, fields["url"], names.images(preferred.get("image", ()), taken)):
-        images = fields.pop("url")
+    if is_image and are_images(sample, fields["url"], named := names.images(preferred.get("image", ()), taken)):
+        images = (*fields.pop("url"), *named)
     is_keyed_by_title = False
     is_told = "sku" in mapping or "sku" in preferred
     if "sku" not in fields or names.is_late(fields["sku"][0]) or (not is_told and are_unused(sample(), fields["sku"])):

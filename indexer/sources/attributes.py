@@ -98,7 +98,7 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
             if not isinstance(literal, str):
                 yield from list(flatten(key, literal, depth))
                 return
-    if isinstance(value, Mapping) and (text := rich_text(value)) is not None:
+    if isinstance(value, (Mapping, list)) and (text := rich_text(value)) is not None:
         value = display_text(text)
     if isinstance(value, Mapping):
         name = _name_of(value) if key else None

@@ -148,26 +148,45 @@ _TEXT_KEYS = ("value", "text", "content", "html")
 
 
 def rich_text(value: object, depth: int = 0) -> str | None:
-    """The text of a document that an editor keeps as JSON, of Shopify, Contentful, Allegro and others; None of any
-    other value. Each block is a line."""
+    """The text of a document that an editor keeps as JSON, of Shopify, Contentful, Sanity, Quill and others; None of
+    any other value. Each block is a line."""
     if depth == 0 and not _is_document(value):
         return None
     if isinstance(value, (list, tuple)):
         texts = [rich_text(each, depth + 1) for each in value] if depth <= _MAX_RICH_DEPTH else []
-        is_inline = all(
-            isinstance(each, Mapping) and each.get("type", each.get("nodeType")) in _INLINE for each in value
-        )
-        return ("" if is_inline else "\n").join(text for text in texts if text)
+        return ("" if all(map(_is_inline, value)) else "\n").join(text for text in texts if text)
     if isinstance(value, Mapping):
+        if isinstance(inserted := value.get("insert"), str):  # Quill
+            return inserted
         own = next((value[key] for key in _TEXT_KEYS if isinstance(value.get(key), str)), "")
         held = [each for each in value.values() if isinstance(each, (list, tuple, Mapping))]
         inner = [text for each in held if (text := rich_text(each, depth + 1))] if depth <= _MAX_RICH_DEPTH else []
-        return "\n".join([*([str(own)] if own else []), *inner])
+        items = value.get("items")  # of a list in Editor.js
+        points = [each for each in items if isinstance(each, str)] if isinstance(items, list) else []
+        return "\n".join([*([str(own)] if own else []), *points, *inner])
     return ""
 
 
+def _is_inline(part: object) -> bool:
+    """Whether a part of a document stands in the line of the one before it."""
+    if not isinstance(part, Mapping):
+        return False
+    kind = part.get("type", part.get("nodeType", part.get("_type")))
+    is_bare = kind is None and isinstance(part.get("text"), str)
+    return is_bare or "insert" in part or (isinstance(kind, str) and kind in _INLINE)
+
+
 def _is_document(value: object) -> bool:
-    if not isinstance(value, Mapping) or _PARTS.isdisjoint(value):
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(map(_is_block, value)) and any(map(_has_spans, value))
+    if not isinstance(value, Mapping):
+        return False
+    if len(value) == 1 and isinstance(only := next(iter(value.values())), (Mapping, list)):
+        ops = only if "ops" in value and isinstance(only, list) else []
+        return ("root" in value and _is_document(only)) or any(
+            isinstance(each, Mapping) and "insert" in each for each in ops
+        )
+    if _PARTS.isdisjoint(value):
         return False
     kind = value.get("type", value.get("nodeType"))
     parts = (value.get(key) for key in _PARTS)
@@ -176,9 +195,22 @@ def _is_document(value: object) -> bool:
     )
 
 
+def _is_block(value: object) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("_type", value.get("type")), str)
+
+
+def _has_spans(block: Mapping[str, object]) -> bool:
+    """Whether a block of Sanity, Slate or Strapi holds texts, right in it or in the blocks that it holds."""
+    parts = block.get("children")
+    return isinstance(parts, list) and any(
+        isinstance(each, Mapping) and (isinstance(each.get("text"), str) or (_is_block(each) and _has_spans(each)))
+        for each in parts
+    )
+
+
 _PARTS = frozenset({"children", "content", "blocks", "sections"})
 _MAX_RICH_DEPTH = 30
-_INLINE = frozenset({"text", "link", "hyperlink", "link-text"})
+_INLINE = frozenset({"text", "link", "hyperlink", "link-text", "span"})
 _OF_DOCUMENT = frozenset({"blocks", "entityMap", "sections", "time", "version"})
 
 

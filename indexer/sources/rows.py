@@ -337,11 +337,8 @@ def _read_sku(cell: object, column: str) -> str:
 def _read_text(field: str, cell: object) -> str:
     if is_blank(cell):
         return ""
-    if isinstance(cell, str) and cell[:1] == "{":
-        written = rich_text(parse_literal(cell))
-        cell = cell if written is None else written
-    if isinstance(cell, Mapping) and (document := rich_text(cell)) is not None:
-        cell = document
+    document = rich_text(parse_literal(cell) if isinstance(cell, str) and cell[:1] in ("{", "[") else cell)
+    cell = cell if document is None else document
     if isinstance(cell, Mapping):
         key = next((key for key in (*_ENGLISH, *cell) if _is_text_of(cell, key)), None)
         if key is not None:

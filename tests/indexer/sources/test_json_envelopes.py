@@ -98,6 +98,38 @@ def test_rich_text_and_shortcodes_are_text(tmp_path: Path) -> None:
     assert records[1].item.description == "A cup [Size: M]"
 
 
+SANITY = [
+    {"_type": "block", "style": "h2", "markDefs": [], "children": [{"_type": "span", "text": "A mug", "marks": []}]},
+    {"_type": "block", "children": [{"_type": "span", "text": "Of "}, {"_type": "span", "text": "clay."}]},
+]
+SLATE = [
+    {"type": "heading", "children": [{"text": "A mug"}]},
+    {"type": "list", "children": [{"type": "item", "children": [{"text": "Of "}, {"text": "clay.", "bold": True}]}]},
+]
+QUILL = {"ops": [{"insert": "A mug\nOf "}, {"insert": "clay.", "attributes": {"bold": True}}, {"insert": "\n"}]}
+EDITOR_JS = {
+    "time": 1,
+    "blocks": [
+        {"type": "header", "data": {"text": "A mug", "level": 2}},
+        {"type": "list", "data": {"style": "unordered", "items": ["Of clay."]}},
+    ],
+}
+LEXICAL = {"root": {"type": "root", "children": SLATE, "version": 1}}
+
+
+@pytest.mark.parametrize("document", [SANITY, str(SANITY), SLATE, QUILL, EDITOR_JS, json.dumps(EDITOR_JS), LEXICAL])
+def test_the_blocks_of_an_editor_are_lines_of_text(tmp_path: Path, document: object) -> None:
+    rows = [{"sku": "A", "title": "Mug", "description": document, "care": document}]
+    item = only(write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))).item
+    assert (item.description, dict(item.attributes)) == ("A mug\nOf clay.", {"care": "A mug\nOf clay."})
+
+
+def test_a_tree_of_names_is_no_text(tmp_path: Path) -> None:
+    tree = [{"type": "branch", "name": "Home", "children": [{"name": "Mugs"}]}]
+    item = only(write(tmp_path, "a.jsonl", json.dumps({"sku": "A", "title": "Mug", "tree": tree}))).item
+    assert item.attributes["tree.children"] == ("Mugs",)
+
+
 def graphql(variants: list[dict[str, object]], **more: object) -> dict[str, object]:
     product = {"id": "7", "name": "Tee", "slug": "tee", "variants": variants, **more}
     return {"data": {"products": {"items": [product], "totalItems": 1}}}

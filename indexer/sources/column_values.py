@@ -37,6 +37,7 @@ _PROSE = re.compile(r"^(?![\[{]).*\S\s+\S", re.DOTALL)
 """Words, and no list or object."""
 
 _NUMBER = re.compile(r"\d+[.,]\d{1,2}")
+_ZERO = re.compile(r"0+(?:[.,]0+)?")
 MAX_KEY_CHARS = 64
 MAX_NAME_CHARS = 256
 """What stands for a key where there is none, a title or an address, may be as long as a sku."""
@@ -190,6 +191,12 @@ def are_unused(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> 
     """Whether most of several rows have nothing in any of the columns."""
     n_blank = sum(all(is_blank(cell_at(row, column)) for column in columns) for row in rows)
     return len(rows) > 1 and 2 * n_blank > len(rows)
+
+
+def are_zero(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> bool:
+    """Whether the columns say nothing but 0 in any of several rows."""
+    texts = [str(cell).strip() for row in rows for column in columns if not is_blank(cell := cell_at(row, column))]
+    return bool(texts) and all(_ZERO.fullmatch(text) for text in texts)
 
 
 def is_of_digits(rows: Sequence[Mapping[str, object]], column: str) -> bool:

@@ -23,6 +23,7 @@ from vitrina.indexer.sources.column_values import (
     Sample,
     are_images,
     are_unused,
+    are_zero,
     cell_at,
     found_keys,
     is_product,
@@ -157,6 +158,9 @@ def choose_columns(
         if not keys or (is_keyed_by_title and is_product(columns)):
             raise _no_sku(columns, source)
         fields = {"sku": keys, **fields}
+    late = [each for each in fields.get("price", ()) if "price" not in mapping and names.is_late(each, "price")]
+    if late and len(late) == len(fields["price"]) and are_zero(sample(), late):
+        del fields["price"]  # a weight, or a list price that no shop filled in
     renamed = {column: attribute_key(name) or name for name, column in chosen.items() if name not in FIELDS}
     currencies = {
         column: code
@@ -275,9 +279,9 @@ class _Names:
         """The names that a column with the currency of the first price may have, as ``price1_currency``."""
         return [f"{folded(price)}_{each}" for price in prices[:1] for each in name_table("names")["currency"]]
 
-    def is_late(self, column: str) -> bool:
-        """Whether a column's name counts for a key only where no other does."""
-        return any(column in self._spelled(each, "sku") for each in name_table("late")["sku"])
+    def is_late(self, column: str, field: str = "sku") -> bool:
+        """Whether a column's name counts for a field only where no other does."""
+        return any(column in self._spelled(each, field) for each in name_table("late")[field])
 
     def _ordered(self) -> Iterator[tuple[str, str]]:
         return ((folded(column), column) for column in self._columns if column)

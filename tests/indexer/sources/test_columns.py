@@ -699,3 +699,11 @@ def test_descriptions_that_repeat_are_no_titles_where_another_column_has_them(tm
     plain = ["1,A-1,Headlight", "2,A-2,Headlight", "3,A-3,Headlight"]
     records, _ = read(write(tmp_path, "lamps.csv", "\n".join(["number,version,description", *plain])))
     assert records[0].item.title == "Headlight"
+
+
+def test_a_net_price_of_0_in_every_row_is_none(tmp_path: Path) -> None:
+    table = "sku,title,purchase_price,netto\nA,Belt,3.74,{}\nB,Bracket,,0\n"
+    belt, _ = [record.item for record in read(write(tmp_path, "parts.csv", table.format(0)))[0]]
+    assert (belt.price_cents, dict(belt.attributes)) == (None, {"netto": 0})
+    belt, _ = [record.item for record in read(write(tmp_path, "parts.csv", table.format(9.5)))[0]]
+    assert (belt.price_cents, dict(belt.attributes)) == (950, {})

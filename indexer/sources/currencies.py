@@ -32,7 +32,7 @@ JOD د.أ JD
 JPY JP¥ 円 ¥|KES KSh|KGS сом|KHR ៛|KMF CF|KRW ₩ 원 KR₩|KWD د.ك KD|KYD $|KZT ₸|LAK ₭|LBP ل.ل £LB £|LKR රු Rs
 LRD $|LSL M|LYD د.ل|MAD د.م DH|MDL leu lei L|MGA Ar|MKD ден den|MMK K|MNT ₮|MOP MOP$|MRU UM أ.م|MUR Rs|MVR Rf ރ|MWK MK
 MXN MX$ MEX$ $MX $|MYR RM|MZN MTn|NAD N$ $NA $|NGN ₦|NIO C$|NOK Nkr kr|NPR नेरू रू Rs|NZD NZ$ NZD$ $NZ $ZN $|OMR ر.ع
-PAB B/|PEN S/|PGK K|PHP ₱|PKR Rs ر|PLN zł zl зл|PYG ₲ Gs|QAR ر.ق QR|RON lei leu|RSD дин din|RUB ₽ руб р|RWF RF
+PAB B/|PEN S/|PGK K|PHP ₱ P|PKR Rs ر|PLN zł zl зл|PYG ₲ Gs|QAR ر.ق QR|RON lei leu|RSD дин din|RUB ₽ руб р|RWF RF
 SAR ر.س ﷼ SR
 SBD SI$ $SB $|SCR SR Rs|SDG ج.س £|SEK Skr kr|SGD S$ SG$ $SG $|SHP £|SLE Le|SOS S|SRD $SR $|SSP £|STN Db|SYP ل.س LS £
 SZL E|THB ฿ บาท TH฿ Baht|TMT ТМТ|TND د.ت DT|TOP T$|TRY ₺ TL Тл|TTD TT$ $TT $|TWD NT$ NTD $|TZS TSh|UAH ₴ грн|UGX USh
@@ -96,10 +96,19 @@ def find_symbols(text: str, row_currency: str | None) -> list[Symbol]:
         if not _is_symbol(token.text, row_currency):
             pieces = [Symbol(one.group(), token.start + one.start(), token.start + one.end())
                       for one in _PIECE.finditer(token.text)]  # fmt: skip
-        found += [piece for piece in pieces if _is_symbol(piece.text, row_currency)]
+        found += [
+            piece
+            for piece in pieces
+            if _is_symbol(piece.text, row_currency)
+            or (piece.text in _BEFORE_AMOUNTS and text[piece.end : piece.end + 1].isdigit())
+        ]
         at += 1
     return found
 
+
+_BEFORE_AMOUNTS = frozenset("KLPQ")
+"""Capitals that stand for a currency right before an amount: kwacha, kina or kyat; lempira or leu; pula or peso;
+quetzal. ``30K`` are thousands."""
 
 _RENAMED = {"rur": "rub"}
 """Codes that feeds still write for currencies that were renamed."""

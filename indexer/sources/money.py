@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from operator import itemgetter
 from typing import Literal
 
 from vitrina.indexer.sources.cells import clean_text, is_blank
@@ -21,9 +22,9 @@ from vitrina.indexer.sources.currencies import (
     is_other_dollar,
     is_whole,
     likeliest,
-    parse_currency,
     pesos_mark,
 )
+from vitrina.indexer.sources.price_objects import amount_of, payable
 from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.errors import InputError
 
@@ -119,10 +120,11 @@ def parse_price(value: object, currency: str | None = None, decimal_mark: Decima
     """An amount as ``(price_cents, currency)``, for a blank ``(None, currency)``.
 
     Reads numbers, texts such as ``39,90``, ``1.299,00 €``, ``Rs. 1,29,999/-``, ``19,- €`` or ``from US$ 12.99``, and
-    objects with an amount; of a range or of several amounts, the lowest. ``currency`` is what the row says elsewhere;
-    a currency written with the amount wins over it, but not a symbol that several currencies share. ``decimal_mark``
-    is what the file's other prices use; without it one comma before three digits groups thousands, and so does a point
-    where the country of a currency beside it writes so. Amounts finer than the smallest unit are rounded.
+    objects with an amount; of a range or of several amounts, the lowest of those for everyone. ``currency`` is what the
+    row says elsewhere; a currency written with the amount wins over it, but not a symbol that several currencies share.
+    ``decimal_mark`` is what the file's other prices use; without it one comma before three digits groups thousands, and
+    so does a point where the country of a currency beside it writes so. Amounts finer than the smallest unit are
+    rounded.
     Raises ``InputError`` for what is no price or is negative.
     """
     if isinstance(value, Mapping):
@@ -132,8 +134,8 @@ def parse_price(value: object, currency: str | None = None, decimal_mark: Decima
     if isinstance(value, (int, float, decimal.Decimal)) and not isinstance(value, bool):
         return _cents(decimal.Decimal(str(value)), currency, value), currency
     if isinstance(value, (list, tuple)):
-        prices = [parse_price(each, currency, decimal_mark) for each in value if not is_blank(each)]
-        return min(prices, key=lambda pair: pair[0] or 0, default=(None, currency))
+        prices = [parse_price(each, currency, decimal_mark) for each in payable(value, currency)]
+        return min((pair for pair in prices if pair[0] is not None), default=(None, currency), key=itemgetter(0))
     if not isinstance(value, str):
         raise _no_price(value)
     cents, code = _of_plain(value, currency) or _of_text(clean_text(value), currency, decimal_mark or pesos_mark(value))
@@ -179,32 +181,14 @@ def _certain_mark(text: str) -> DecimalMark | None:
 
 
 def _of_object(value: Mapping[str, object], currency: str | None, decimal_mark: DecimalMark | None) -> Price:
-    """The price of an object such as ``{"amount": "25.00", "currencyCode": "EUR"}``."""
-    named = {re.sub(r"[^a-z]", "", str(key).casefold()): cell for key, cell in value.items()}
-    own_currency = next((named[key] for key in ("currency", "currencycode", "pricecurrency") if key in named), None)
-    keys = ("centamount", "unitamount", "amount", "value", "finalprice", "discountedprice", "price", "current",
-            "saleprice", "sale", "lowprice", "min", "minvalue", "minvariantprice", "minimumprice", "regularprice",
-            "pricerange", "gross", "retail", "regular", "base", "default", "raw", "start", "net")  # fmt: skip
-    if value and all(str(each).upper() in CODES for each in value):  # {"GBP": 9.5, "EUR": 11}
-        by_code = {str(each).upper(): cell for each, cell in value.items()}
-        code = currency if currency in by_code else next(iter(by_code))
-        return parse_price(by_code[code], code, decimal_mark)
-    key = next((key for key in keys if not is_blank(named.get(key))), "")
-    found, currency = named.get(key), parse_currency(own_currency) or currency
-    if not key and any(each in named for each in keys):
-        return None, currency
-    if not key or isinstance(found, (list, tuple)):
+    """The price of an object, of whichever amount in it counts."""
+    found = amount_of(value, currency)
+    if found is None:
         raise _no_price(dict(value))
-    minor = next((named[key] for key in ("currencyminorunit", "fractiondigits", "precision") if key in named), None)
-    if str(named.get("divisor")) in ("100", "1000", "1") and str(found).isdecimal():  # Etsy
-        minor = str(named["divisor"]).count("0")
-    if key in ("centamount", "unitamount") or (
-        minor is not None and str(found).isdecimal()
-    ):  # commercetools; WooCommerce's store API
-        cents, n_digits = parse_cents(found), int(str(minor)) if str(minor).isdecimal() else n_decimals(currency)
-        amount = decimal.Decimal(cents or 0).scaleb(-n_digits)
-        return _cents(amount, currency, found), currency
-    return parse_price(found, currency, decimal_mark)
+    if found.n_digits is None:
+        return parse_price(found.cell, found.currency, decimal_mark)
+    amount = decimal.Decimal(parse_cents(found.cell) or 0).scaleb(-found.n_digits)
+    return _cents(amount, found.currency, found.cell), found.currency
 
 
 def _prepared(text: str) -> str:

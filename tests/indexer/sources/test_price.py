@@ -278,3 +278,58 @@ def test_a_sign_in_the_place_of_the_decimal_mark() -> None:
     assert parse_price("12€99") == (1299, "EUR")
     assert parse_price("12€99 - 15€50") == (1299, "EUR")
     assert parse_price("12€ 99 cl") == (1200, "EUR")
+
+
+def of(amount: float, code: str, **more: object) -> dict[str, object]:
+    return {"amount": amount, "currency": code, **more}
+
+
+@pytest.mark.parametrize(
+    ("value", "cents", "currency"),
+    [
+        ({"unitPrice": 23.8, "quantity": 1, "totalPrice": 23.8}, 2380, None),
+        ({"calculated_amount": 19.5, "currency_code": "eur", "calculated_price": {"id": "p"}}, 1950, "EUR"),
+        ({"currencyIso": "USD", "value": 558.4, "formattedValue": "$558.40"}, 55840, "USD"),
+        ({"Price": [{"amount": "989", "use": "Web"}, {"amount": "999", "use": "Till"}]}, 98900, None),
+        ([of(12, "EUR"), of(10, "USD"), of(11, "EUR")], 1100, "EUR"),
+        ([{"currencyId": "b7d2554b", "net": 20, "gross": 24}, {"currencyId": "c1a3", "gross": 9}], 2400, None),
+        ([of(8, "EUR", customerGroup={"id": "dealers"}), of(10, "EUR")], 1000, "EUR"),
+        ([of(8, "EUR", min_quantity=10), of(10, "EUR", min_quantity=None)], 1000, "EUR"),
+        ([of(8, "EUR", useType="Staff"), of(10, "EUR", useType="Default")], 1000, "EUR"),
+        ([{"amount": None, "currency": "EUR"}, of(10, "EUR")], 1000, "EUR"),
+    ],
+)
+def test_the_price_in_an_object_or_a_list_is_what_everyone_pays(
+    value: object, cents: int, currency: str | None
+) -> None:
+    assert parse_price(value) == (cents, currency)
+
+
+def test_a_discounted_amount_counts() -> None:
+    def cents(amount: int) -> dict[str, object]:
+        return {"centAmount": amount, "currencyCode": "EUR", "fractionDigits": 2}
+
+    assert parse_price([{"value": cents(1399), "discounted": {"value": cents(1199)}}]) == (1199, "EUR")
+    assert parse_price({"price": 20, "discounted": True}) == (2000, None)
+
+
+def test_prices_in_the_currency_of_the_row_count() -> None:
+    assert parse_price([of(12, "EUR"), of(10, "USD")], "USD") == (1000, "USD")
+
+
+@pytest.mark.parametrize(
+    ("text", "price"),
+    [
+        ("K30,000", (3_000_000, None)),
+        ("Q150.00", (15_000, "GTQ")),
+        ("L 250", None),
+        ("30K", None),
+        ("P1,500", (150_000, None)),
+    ],
+)
+def test_a_capital_right_before_an_amount_is_a_currency(text: str, price: tuple[int, str | None] | None) -> None:
+    if price is not None:
+        assert parse_price(text) == price
+        return
+    with pytest.raises(InputError):
+        parse_price(text)

@@ -33,7 +33,10 @@ _TYPES = frozenset(
 )  # fmt: skip
 """The types that DynamoDB and Firestore write around each value."""
 
-_INSIDE = ('"edges"', '"nodes"', '"$', '"priceWithTax"', '"language_tag"', '"price_money"', '"commertialOffer"')
+_INSIDE = (
+    '"edges"', '"nodes"', '"$', '"priceWithTax"', '"language_tag"', '"price_money"', '"commertialOffer"',
+    '"ma_',
+)  # fmt: skip
 """Of these a text has one if there may be something to take off inside of a product."""
 
 
@@ -42,6 +45,7 @@ def plain_cells(cells: Cells, text: str | None = None) -> Cells:
     the place of MongoDB's ``{"$oid": ...}`` and of DynamoDB's and Firestore's typed ones. Its ``text``, if that is
     known, tells whether to look inside."""
     if text is None or any(sign in text for sign in _INSIDE):
+        cells = _with_cents(cells)
         cells = {key: _plain(cell) if isinstance(cell, (dict, list)) else cell for key, cell in cells.items()}
     cells = _with_first_tier(_with_translations(_with_values(opened(cells))))
     if _are_typed(cells):
@@ -83,15 +87,16 @@ def opened(cells: Cells, depth: int = 0) -> Cells:
             return opened({**own, **inner}, depth + 1)
     for name, inner in cells.items() if not any(cells.get(key) for key in _TITLES) else ():
         is_product = isinstance(inner, dict) and (name in _WITHIN or _SOLD & inner.keys())
-        if is_product and isinstance(inner, dict) and any(isinstance(inner.get(key), str) for key in _TITLES):
+        if is_product and isinstance(inner, dict) and any(isinstance(inner.get(key), str) for key in _NAMES):
             own = {key: cell for key, cell in cells.items() if key != name and (key not in inner or cell is not None)}
             return {**inner, **own}
     return cells
 
 
 _TITLES = frozenset({"title", "name"})
+_NAMES = _TITLES | {"productName", "product_name"}
 _SOLD = frozenset({"sku", "price", "description", "images", "image"})
-_WITHIN = ("product", "attributes", "fields", "translated", "item_data", "details", "info", "general")
+_WITHIN = ("product", "attributes", "fields", "translated", "item_data", "details", "info", "general", "content")
 """Keys under which a product's names may stand beside its prices and images."""
 
 
@@ -104,9 +109,7 @@ def _plain(value: object, depth: int = 0) -> object:
         return value
     if len(value) == 1 and next(iter(value))[:1] == "$":
         return _plain(next(iter(value.values())), depth + 1)
-    if isinstance(value.get("priceWithTax"), int) and isinstance(code := value.get("currencyCode"), str):  # Vendure
-        value = {**value, "price": {"centAmount": value["priceWithTax"], "currencyCode": code}}
-        del value["priceWithTax"]
+    value = _with_cents(value)
     if isinstance(money := value.get("price_money"), dict):  # Square
         value = {**value, "price": {"centAmount": money.get("amount"), "currencyCode": money.get("currency")}}
         del value["price_money"]
@@ -118,6 +121,20 @@ def _plain(value: object, depth: int = 0) -> object:
     if isinstance(nodes, list) and value.keys() <= {"nodes", "pageInfo", "totalCount"}:
         return [_plain(each, depth + 1) for each in nodes]
     return {key: _plain(inner, depth + 1) for key, inner in value.items()}
+
+
+def _with_cents(value: Cells) -> Cells:
+    """An object whose price is in cents, with that under a name that says so: of Vendure, whose search answers with the
+    lowest and the highest of a product, and of Medusa 1."""
+    price, code = value.get("priceWithTax"), value.get("currencyCode")
+    if isinstance(price, dict):
+        price = price.get("min", price.get("value"))
+    if isinstance(price, int) and isinstance(code, str):
+        value = {**value, "price": {"centAmount": price, "currencyCode": code}}
+        del value["priceWithTax"]
+    if isinstance(value.get("amount"), int) and str(value.get("id")).startswith("ma_"):
+        value = {("centAmount" if key == "amount" else key): cell for key, cell in value.items()}
+    return value
 
 
 def _with_offer(sku: Cells, sellers: list[object]) -> Cells:

@@ -328,12 +328,15 @@ def object_pairs(
 
 
 def _name_in(value: object) -> object:
-    """The name that an object says of itself, as where GraphQL answers with attributes; anything else as it is."""
+    """The name that an object says of itself, as where GraphQL answers with attributes, or else its number; anything
+    else as it is."""
     if not isinstance(value, Mapping):
         return value
-    return next(
-        (value[key] for key in ("name", "title", "label", "value", "code") if isinstance(value.get(key), str)), None
-    )
+    named = (value[key] for key in _NAMES if isinstance(value.get(key), str))
+    return next(named, value.get("value") if isinstance(value.get("value"), (int, float)) else None)
+
+
+_NAMES = ("stringValue", "name", "title", "label", "text", "value", "code")
 
 
 def split_list(text: str, mark: str) -> object:

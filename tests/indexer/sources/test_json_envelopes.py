@@ -395,3 +395,37 @@ def test_a_sku_of_vtex_costs_what_the_first_seller_with_stock_asks(tmp_path: Pat
 def test_of_prices_by_quantity_the_smallest_counts(tmp_path: Path, tiers: dict[str, object], cents: int | None) -> None:
     item = only(write(tmp_path, "parts.json", json.dumps([{"sku": "A", "name": "Fuse", **tiers}]))).item
     assert item.price_cents == cents
+
+
+def test_a_products_name_may_stand_under_its_content(tmp_path: Path) -> None:
+    images = [{"imageUrl": "//img.example/1.jpg", "cmsId": "7"}]
+    size = {"attributeFQN": "tenant~size", "attributeDetail": {"name": "Size", "inputType": "List"}}
+    row = {
+        "productCode": "A",
+        "content": {"productName": "Mug", "productFullDescription": "Of clay", "productImages": images},
+        "price": {"price": 9, "catalogListPrice": 9},
+        "properties": [{**size, "values": [{"value": "s", "stringValue": "Small"}, {"value": 40}]}],
+    }
+    record = only(write(tmp_path, "a.jsonl", json.dumps(row)))
+    assert (record.item.title, record.item.description, record.item.price_cents) == ("Mug", "Of clay", 900)
+    assert [image.url for image in record.images] == ["https://img.example/1.jpg"]
+    assert dict(record.item.attributes) == {"size": ("Small", "40")}
+    row = {"sku": "A", "title": "Mug", "content": {"productName": "Cup"}}
+    assert only(write(tmp_path, "b.jsonl", json.dumps(row))).item.title == "Mug"
+
+
+def test_prices_of_medusa_and_of_vendures_search_are_in_cents(tmp_path: Path) -> None:
+    prices = [
+        {"id": "ma_01", "currency_code": "eur", "amount": 1950},
+        {"id": "ma_02", "currency_code": "usd", "amount": 1850},
+    ]
+    one = {"id": "p", "title": "Tee", "handle": "tee", "variants": [{"sku": "T-S", "prices": prices}]}
+    item = only(write(tmp_path, "a.json", json.dumps({"products": [one]}))).item
+    assert (item.price_cents, item.currency) == (1950, "EUR")
+    calculated = {"calculated_amount": 19.5, "currency_code": "eur"}
+    one["variants"] = [{"sku": "T-S", "title": "S", "calculated_price": calculated}]
+    item = only(write(tmp_path, "b.json", json.dumps({"products": [one]}))).item
+    assert (item.price_cents, item.currency) == (1950, "EUR")
+    found = {"sku": "V", "productName": "Cup", "priceWithTax": {"min": 1200, "max": 1500}, "currencyCode": "GBP"}
+    item = only(write(tmp_path, "c.json", json.dumps({"data": {"search": {"items": [found]}}}))).item
+    assert (item.price_cents, item.currency) == (1200, "GBP")

@@ -377,6 +377,9 @@ def read_url(cell: object) -> str | None:
     """A web address; None for an empty cell. Raises InputError for any other scheme."""
     if is_blank(cell):
         return None
+    if isinstance(cell, Mapping):  # {"base": "https://shop.example/", "path": "/mug"}, as Wix has it
+        parts = [part for key in ("base", "path", "url", "href") if isinstance(part := cell.get(key), str)]
+        cell = parts[0].rstrip("/") + parts[1] if len(parts) > 1 else next(iter(parts), "")
     if len(str(cell)) > MAX_URL_CHARS:
         raise _too_long("url", str(cell), MAX_URL_CHARS)
     url = "".join(plain(str(cell)).split())

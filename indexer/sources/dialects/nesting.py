@@ -41,7 +41,7 @@ def named_options(layout: Layout, cells: Cells, variants: Variants, spread: Cell
     columns = ((column, cells.get(column)) for column in layout.columns(variants.options))
     named = ((name, cells.get(column)) for column, name in layout.options.items())
     options = {**{name: cell for name, cell in (*columns, *named) if not is_blank(cell)}, **spread}
-    options = {name: value for name, value in options.items() if value != DEFAULT}
+    options = {name: value for name, value in options.items() if value != DEFAULT and not _is_unmeasured(name, value)}
     title = layout.cell(cells, variants.title)
     return options or ({"variant": title} if title is not None and title != DEFAULT else {})
 
@@ -82,10 +82,23 @@ def nested_variants(
     if found and column:
         del cells[column]
         cells.pop("options", None)
+        if isinstance(names := cells.get("attributes"), list) and names and all(map(_in_one_language, names)):
+            del cells["attributes"]
     return tuple(found)
 
 
-_WITHIN = ("product", "node", "item_variation_data")
+def _is_unmeasured(name: str, value: object) -> bool:
+    """Whether an option is a width or a length that nobody filled in; a dress may have size 0."""
+    return name.casefold() in ("width", "length") and _ZERO.fullmatch(str(value)) is not None
+
+
+_ZERO = re.compile(r"0(?:[.,]0+)?")
+_WITHIN = ("product", "node", "item_variation_data", "variant")
+_BY_NAME = ("choices", "selected_options", "option_values", "options", "attributes")
+"""Keys under which a variant may have an object with its options by their names."""
+
+_NO_OPTIONS = frozenset({"id", "name", "title", "value", "sku", "price"})
+"""The keys of an object that is one option, or the variant itself."""
 
 
 def _read(
@@ -96,7 +109,12 @@ def _read(
         each = {**within, **{key: cell for key, cell in each.items() if key not in _WITHIN}}
     inner = bind(each).normal(each)
     layout = bind(inner)
-    spread = {**layout.spread(inner, "variant"), **dict(_numbered(inner, cells.get("options")))}
+    spread = {
+        **dict(_by_name(inner)),
+        **layout.spread(inner, "variant"),
+        **dict(_numbered(inner, cells.get("options"))),
+    }
+    spread |= dict(_in_order(inner.get("values"), cells.get("attributes")))
     roles = roles_of(layout, inner, variants)
     if "image" not in roles and (image := _image_of(inner.get("image_id"), cells.get("images"))) is not None:
         roles["image"] = image
@@ -110,6 +128,31 @@ def _numbered(inner: Cells, product_options: object) -> Iterator[tuple[str, obje
     for number, name in enumerate(names, 1):
         if isinstance(name, str) and not is_blank(value := inner.get(f"option{number}")):
             yield name, value
+
+
+def _by_name(inner: Cells) -> Iterator[tuple[str, object]]:
+    """The options in an object by their names, as ``{"choices": {"Size": "S"}}``."""
+    for key in _BY_NAME:
+        if isinstance(held := inner.get(key), Mapping) and held.keys().isdisjoint(_NO_OPTIONS):
+            yield from ((str(name), value) for name, value in held.items() if isinstance(value, (str, int, float)))
+
+
+def _in_order(values: object, names: object) -> Iterator[tuple[str, object]]:
+    """The values of a variant under the names that its product lists, both by language, as Nuvemshop has them."""
+    if isinstance(values, list) and isinstance(names, list) and len(values) == len(names):
+        for name, value in zip(map(_in_one_language, names), map(_in_one_language, values), strict=True):
+            if name and value:
+                yield name, value
+
+
+def _in_one_language(texts: object) -> str:
+    """The English text of an object with texts by their languages, or else its first; empty for any other."""
+    if not isinstance(texts, Mapping) or not all(map(_LANGUAGE.fullmatch, map(str, texts))):
+        return ""
+    return next((texts[key] for key in ("en", *texts) if isinstance(texts.get(key), str) and texts[key]), "")
+
+
+_LANGUAGE = re.compile(r"[a-z]{2}(?:[_-][A-Za-z]{2,4})?")
 
 
 def _image_of(image_id: object, images: object) -> object:

@@ -377,3 +377,70 @@ def test_objects_of_a_product_are_no_pages(tmp_path: Path) -> None:
     products = [{"sku": n, "name": f"Mug {n}", "price": {"price": 9}, "image": {"image": "a.jpg"}} for n in (1, 2)]
     records, _ = read(write(tmp_path, "shop.json", json.dumps(products)))
     assert [each.item.sku for each in records] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("product", "variants", "options"),
+    [
+        (
+            {},
+            [{"sku": "A-1", "attributes": "Size: 1,5 l, Colour: Red"}, {"sku": "A-2", "attributes": "Size: 2 l"}],
+            [{"Size": "1,5 l", "Colour": "Red"}, {"Size": "2 l"}],
+        ),
+        (
+            {"attributes": [{"pt": "Tamanho", "es": "Talle"}]},
+            [
+                {"sku": "A-1", "values": [{"pt": "P", "es": "S"}], "width": "0.00", "length": "12"},
+                {"sku": "A-2", "values": [{"pt": "M", "es": "M"}]},
+            ],
+            [{"Tamanho": "P", "length": "12"}, {"Tamanho": "M"}],
+        ),
+        (
+            {"productPageUrl": {"base": "https://shop.example/", "path": "/mug"}},
+            [
+                {
+                    "choices": {"Size": size},
+                    "variant": {"sku": f"A-{size}", "priceData": {"price": 9, "discountedPrice": 7}},
+                }
+                for size in ("S", "M")
+            ],
+            [{"Size": "S"}, {"Size": "M"}],
+        ),
+        ({}, [{"sku": "A-1", "attributes": {"sku": "A-1", "title": "S"}}], [{}]),
+    ],
+)
+def test_the_options_of_variants_stand_in_texts_and_objects(
+    tmp_path: Path, product: dict[str, object], variants: list[dict[str, object]], options: list[dict[str, str]]
+) -> None:
+    document = {"products": [{"sku": "A", "name": "Mug", "price": 9, **product, "variants": variants}]}
+    item = only(write(tmp_path, "shop.json", json.dumps(document))).item
+    assert [dict(each.options) for each in item.variants] == [
+        {name.lower(): int(value) if value.isdigit() else value for name, value in each.items()}
+        for each in options
+        if each
+    ]
+    if "productPageUrl" in product:
+        assert (item.url, item.variants[0].sku, item.price_cents) == ("https://shop.example/mug", "A-S", 700)
+
+
+def test_the_answers_of_bigcommerce(tmp_path: Path) -> None:
+    image = {"url_zoom": "https://b.example/1.jpg", "url_thumbnail": "https://b.example/1t.jpg", "is_thumbnail": True}
+    product = {
+        "id": 7, "name": "Apron", "type": "physical", "sku": "A", "description": "<p>Linen</p>", "price": 20, "sale_price": 0,
+        "calculated_price": 18, "is_visible": True, "is_featured": False, "inventory_tracking": "none", "option_set_id": None,
+        "cost_price": 4, "custom_url": {"url": "/apron/", "is_customized": False}, "images": [image],
+        "custom_fields": [{"id": 1, "name": "Fabric", "value": "Linen"}],
+        "variants": [
+            {"id": n, "sku": f"A-{size}", "price": None, "calculated_price": 17 + n, "option_values": [{"option_display_name": "Size", "label": size}]}
+            for n, size in enumerate("SM", 1)
+        ],
+    }  # fmt: skip
+    record = only(write(tmp_path, "shop.json", json.dumps({"data": [product], "meta": {"pagination": {"total": 1}}})))
+    item = record.item
+    assert (item.sku, item.title, item.price_cents, item.url) == ("A", "Apron", 1800, "/apron/")
+    assert [(each.sku, each.price_cents, dict(each.options)) for each in item.variants] == [
+        ("A-S", 1800, {"size": "S"}),
+        ("A-M", 1900, {"size": "M"}),
+    ]
+    assert dict(item.attributes) == {"fabric": "Linen", "regular_price": 20, "size": ("S", "M")}
+    assert [each.url for each in record.images] == ["https://b.example/1.jpg"]

@@ -35,7 +35,7 @@ _TYPES = frozenset(
 
 _INSIDE = (
     '"edges"', '"nodes"', '"$', '"priceWithTax"', '"language_tag"', '"price_money"', '"commertialOffer"',
-    '"ma_',
+    '"ma_', '"locale"', '"lang"', '"language"',
 )  # fmt: skip
 """Of these a text has one if there may be something to take off inside of a product."""
 
@@ -242,10 +242,10 @@ def _is_object(value: object) -> bool:
 
 
 def _in_one_language(values: list[object]) -> list[object]:
-    """The English values of a list of ``{"language_tag": "en_US", "value": ...}``, as Amazon writes them, or those of
-    the first one's language, or those of no language; an empty list for any other."""
+    """The English values of a list of ``{"language_tag": "en_US", "value": ...}``, as Amazon and others write them, or
+    those of the first one's language, or those of no language; an empty list for any other."""
     objects = [each for each in values if isinstance(each, dict) and "value" in each]
-    told = [str(each.get("language_tag", "")) for each in objects]
+    told = [next((str(each[key]) for key in ("language_tag", *_TOLD) if key in each), "") for each in objects]
     if len(objects) < len(values) or not any(told):
         return [each["value"] for each in objects] if objects and all(len(each) == 1 for each in objects) else []
     chosen = next((tag for start in ("en_US", "en") for tag in told if tag.startswith(start)), told[0])

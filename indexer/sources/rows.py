@@ -350,6 +350,8 @@ def _read_text(field: str, cell: object) -> str:
             remedy=f"Map one of its keys, as in: --map {field}={field}.{next(iter(cell))}",
         )
     parts = cell if isinstance(cell, (list, tuple)) else (cell,)
+    if parts and isinstance(first := parts[0], Mapping) and first.keys() == {"id", "value"}:
+        return _read_text(field, first)  # PrestaShop, by the numbers of languages
     texts = (plain(part) for part in parts if isinstance(part, (str, int, float)) and not is_blank(part))
     return display_text(without_directives("\n".join(texts)))
 

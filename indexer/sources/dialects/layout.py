@@ -313,18 +313,35 @@ def object_pairs(
     for each in cell if isinstance(cell, (list, tuple)) else (cell,):
         if isinstance(each, Mapping):
             part = {str(key).casefold(): value for key, value in each.items()}
+            for own, value in _in_groups(part, names, values, units):
+                found.setdefault(own, []).extend(value if isinstance(value, list) else [value])
             key = next((key for key in names if not is_blank(part.get(key))), "")
             name = _name_in(part.get(key))
             value = next((part[own] for own in values if own != key and not is_blank(part.get(own))), None)
             if isinstance(value, (list, tuple)) and any(isinstance(one, Mapping) for one in value):
                 value = [_name_in(one) for one in value]
-            unit = next((part[key] for key in units if not is_blank(part.get(key))), None)
+            if isinstance(value, (list, tuple)) and len(value) == 1:
+                value = value[0]
+            unit = _name_in(next((part[key] for key in units if not is_blank(part.get(key))), None))
             if unit is not None and isinstance(value, (str, int, float)):
                 value = f"{value} {unit}"
             if isinstance(name, str) and value is not None:
                 found.setdefault(name, []).extend(value if isinstance(value, (list, tuple)) else [value])
     for name, several in found.items():
         yield name, several[0] if len(several) == 1 else several
+
+
+def _in_groups(
+    part: Cells, names: Sequence[str], values: Sequence[str], units: Sequence[str]
+) -> Iterator[tuple[str, object]]:
+    """The names and values in a group of them: ``{"name": "Technical", "features": [{"name": "Weight", ...}]}``."""
+    for key in _GROUPED:
+        if isinstance(held := part.get(key), list) and all(isinstance(each, Mapping) for each in held):
+            yield from object_pairs(held, names, values, units)
+
+
+_GROUPED = ("features", "specifications", "specs", "parameters", "attributes", "items")
+"""Keys under which a group of names and values has them."""
 
 
 def _name_in(value: object) -> object:

@@ -429,3 +429,26 @@ def test_prices_of_medusa_and_of_vendures_search_are_in_cents(tmp_path: Path) ->
     found = {"sku": "V", "productName": "Cup", "priceWithTax": {"min": 1200, "max": 1500}, "currencyCode": "GBP"}
     item = only(write(tmp_path, "c.json", json.dumps({"data": {"search": {"items": [found]}}}))).item
     assert (item.price_cents, item.currency) == (1200, "GBP")
+
+
+def test_groups_of_names_and_values_are_attributes(tmp_path: Path) -> None:
+    weight = {"code": "w", "name": "Weight", "featureUnit": {"name": "gram"}, "featureValues": [{"value": "100"}]}
+    colour = {"code": "c", "name": "Colour", "featureValues": [{"value": "Black"}, {"value": "Silver"}]}
+    row = {
+        "code": "A",
+        "name": "Camera",
+        "classifications": [{"code": "622", "name": "Technical", "features": [weight, colour]}],
+        "variationAttributes": [{"id": "size", "name": "Size", "values": [{"name": "S", "value": "01"}]}],
+    }
+    item = only(write(tmp_path, "a.json", json.dumps({"products": [row]}))).item
+    assert dict(item.attributes) == {"weight": "100 gram", "colour": ("Black", "Silver"), "size": "S"}
+
+
+def test_a_list_of_a_text_in_several_languages_is_read_in_one(tmp_path: Path) -> None:
+    names = [{"language": "de", "value": "Becher"}, {"language": "en", "value": "Mug"}]
+    numbered = [{"id": "1", "value": "<p>Of clay</p>"}, {"id": "2", "value": "En argile"}]
+    row = {"sku": "A", "price": 9, "name": names, "description": numbered, "tags": [{"id": 1, "value": "New"}]}
+    for name, text in (("a.json", json.dumps([row])), ("b.jsonl", json.dumps(row))):
+        item = only(write(tmp_path, name, text)).item
+        assert (item.title, item.description) == ("Mug", "Of clay")
+        assert dict(item.attributes) == {"tags": ("New",)}

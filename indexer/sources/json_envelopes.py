@@ -50,12 +50,19 @@ def plain_cells(cells: Cells, text: str | None = None) -> Cells:
     cells = _with_first_tier(_with_translations(_with_values(opened(cells))))
     if _are_typed(cells):
         cells = {key: _untyped(cell) for key, cell in cells.items()}
+    if any(map(_is_link, cells.values())):
+        cells = {key: cell for key, cell in cells.items() if not _is_link(cell)}
     master = cells.get("masterVariant")
     if isinstance(master, dict):
         others = cells.get("variants")
         cells = {key: cell for key, cell in cells.items() if key != "masterVariant"}
         cells["variants"] = [master, *(others if isinstance(others, list) else ())]
     return cells
+
+
+def _is_link(cell: object) -> bool:
+    """Whether an object says no more than where the API is asked for what belongs here, as Lightspeed's do."""
+    return isinstance(cell, dict) and cell.keys() == {"resource"} and isinstance(cell["resource"], dict)
 
 
 def bulk_action(cells: object) -> Cells | None:

@@ -452,3 +452,11 @@ def test_a_list_of_a_text_in_several_languages_is_read_in_one(tmp_path: Path) ->
         item = only(write(tmp_path, name, text)).item
         assert (item.title, item.description) == ("Mug", "Of clay")
         assert dict(item.attributes) == {"tags": ("New",)}
+
+
+def test_a_link_to_what_the_api_is_asked_for_is_nothing(tmp_path: Path) -> None:
+    link = {"resource": {"id": False, "url": "products/1/images", "link": "https://api.example/products/1/images"}}
+    row = {"id": 1, "title": "Cup", "images": link, "brand": link, "image": {"src": "https://l.example/1.jpg"}}
+    record = only(write(tmp_path, "a.json", json.dumps({"products": [row]})))
+    assert [image.url for image in record.images] == ["https://l.example/1.jpg"]
+    assert (dict(record.item.attributes), record.problems) == ({}, ())

@@ -110,6 +110,7 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
         and ("," in value or ";" in value or _SIZE_RUN.fullmatch(value))
         and len(parts := split_values(value)) > 1
         and not _is_person(key, parts)
+        and _PLACES.search(key) is None
     ):
         yield key, tuple(typed(key, part) for part in parts)
     elif (scalar := _scalar(key, value)) is not None:
@@ -124,6 +125,10 @@ def _is_person(key: str, parts: Sequence[str]) -> bool:
 _PERSONS = re.compile(
     r"(?:^|_)(?:author|autor|auteur|autore|artist|artiste|kunstler|director|composer|illustrator|designer)s?$"
 )
+
+
+_PLACES = re.compile(r"(?:^|[_.])(?:region|appellation|address|location)$")
+"""Names of a place, which is one with those that it lies in: ``Pauillac, Bordeaux, France``."""
 
 
 def _name_of(value: Mapping[object, object]) -> str | None:

@@ -178,3 +178,8 @@ def test_a_person_with_the_last_name_first_is_no_list() -> None:
 
 def test_an_entity_divides_no_list() -> None:
     assert flat("A&amp;B") == {"a": "A&B"}
+
+
+def test_a_place_is_one_with_those_that_it_lies_in() -> None:
+    assert dict(flatten("region", "Pauillac, Bordeaux, France")) == {"region": "Pauillac, Bordeaux, France"}
+    assert dict(flatten("regions", "Bordeaux, Rioja")) == {"regions": ("Bordeaux", "Rioja")}

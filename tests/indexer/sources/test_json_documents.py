@@ -409,7 +409,7 @@ def test_objects_of_a_product_are_no_pages(tmp_path: Path) -> None:
         ({}, [{"sku": "A-1", "attributes": {"sku": "A-1", "title": "S"}}], [{}]),
     ],
 )
-def test_the_options_of_variants_stand_in_texts_and_objects(
+def test_the_options_of_variants_in_texts_and_objects(
     tmp_path: Path, product: dict[str, object], variants: list[dict[str, object]], options: list[dict[str, str]]
 ) -> None:
     document = {"products": [{"sku": "A", "name": "Mug", "price": 9, **product, "variants": variants}]}

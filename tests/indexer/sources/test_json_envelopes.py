@@ -397,7 +397,7 @@ def test_of_prices_by_quantity_the_smallest_counts(tmp_path: Path, tiers: dict[s
     assert item.price_cents == cents
 
 
-def test_a_products_name_may_stand_under_its_content(tmp_path: Path) -> None:
+def test_a_products_name_under_its_content(tmp_path: Path) -> None:
     images = [{"imageUrl": "//img.example/1.jpg", "cmsId": "7"}]
     size = {"attributeFQN": "tenant~size", "attributeDetail": {"name": "Size", "inputType": "List"}}
     row = {

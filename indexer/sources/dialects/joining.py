@@ -15,7 +15,8 @@ from vitrina.indexer.sources.base import PartRow, Rejection, TableRow
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded
 from vitrina.indexer.sources.dialects.dialect import Join, Parts
-from vitrina.indexer.sources.dialects.layout import Cells, Layout, read_pairs
+from vitrina.indexer.sources.dialects.layout import Layout
+from vitrina.indexer.sources.dialects.pairs import Cells, read_pairs
 from vitrina.search.types.item import MAX_VARIANTS
 
 Kind = Literal["product", "variant", "image", "attribute", "rule", "translation", "ignored"]

@@ -11,7 +11,8 @@ from vitrina.indexer.sources.cells import is_blank, parse_literal
 from vitrina.indexer.sources.column_names import folded
 from vitrina.indexer.sources.column_values import cell_at
 from vitrina.indexer.sources.dialects.dialect import Variants
-from vitrina.indexer.sources.dialects.layout import Cells, Layout, split_list
+from vitrina.indexer.sources.dialects.layout import Layout
+from vitrina.indexer.sources.dialects.pairs import Cells, split_list
 
 ROLES = ("sku", "price", "sale_price", "currency", "identifiers", "image", "url")
 """What a variant's cells are read for, besides its options."""

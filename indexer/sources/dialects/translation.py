@@ -25,7 +25,7 @@ from vitrina.indexer.sources.dialects.joining import (
     rank_of,
     row_kind,
 )
-from vitrina.indexer.sources.dialects.layout import REDUCED, Cells, Layout, read_pairs
+from vitrina.indexer.sources.dialects.layout import REDUCED, Layout
 from vitrina.indexer.sources.dialects.nesting import (
     DEFAULT,
     constant,
@@ -39,6 +39,7 @@ from vitrina.indexer.sources.dialects.nesting import (
     with_words,
     words_apart,
 )
+from vitrina.indexer.sources.dialects.pairs import Cells, read_pairs
 
 Rows = Iterable[TableRow | Rejection]
 

@@ -136,7 +136,7 @@ def _words_for(table: str, field: str) -> tuple[frozenset[str], tuple[str, ...],
 
 _MORE_IMAGES = (
     r"(?:additional_|all_|(?:product_)?secondary_|alternate_|alternative_|alt_|other_|variant_|product_|more_|extra_|gallery_|weitere_|zusatz)?(?:image|picture|photo|img|pic|bild"
-    r"|foto|imagen|image_url|picture_url)(?:_(?:url|link|path|src|file|location))?(?:s?_?\d+|s)(?:_url)?"
+    r"|foto|imagen|image_url|picture_url)(?:_?(?:url|link|path|src|file|location))?(?:s?_?\d+|s)(?:_url)?"
     r"|(?:product_)?(?:additional|secondary|alternate|other|variant|more|extra|detail)_?(?:image|picture|photo)(?:_?(?:url|link|path|src))?s?"
     r"|(?:image|picture|photo)s?_?(?:additional|alternative|other|extra)s?(?:_?\d+)?(?:_url)?|(?:imgurl|image)_alternative|weitere_bilder|embedded_image|media_gallery(?:_entries)?|(?:product_|image_)?gallery(?:_image_?(?:url|link)?s?|_urls?)?"
 )

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from vitrina.indexer.sources.column_names import folded, name_table
+from vitrina.indexer.sources.currencies import currency_of
 from vitrina.indexer.sources.references import NAME_KEYS, PARENT_KEYS, NamedObjects
 
 GOOGLE = "http://base.google.com/ns/1.0"
@@ -23,6 +24,9 @@ _ITEM_TAGS = (
 _NAME_KEYS = ("name", "attribute-id", "attribute", "code", "key")
 _VALUE_KEYS = ("href", "url", "src", "value", "path", "file")
 """The attributes of an element that name what it says, and that say it."""
+
+_ODATA = "m:properties"
+"""The element of an Atom entry that OData puts an object's own values in."""
 
 _ID_TAGS = frozenset({"id", "ид", "идзначения"})
 """What the id of something that a header names is called: ``ид`` in 1C's CommerceML."""
@@ -97,10 +101,14 @@ class FeedShape:
         return min(repeated, key=lambda path: (len(path), -self._counts[path]), default=None)
 
     def known_path(self) -> ItemPath | None:
-        """The shortest path of elements with children that have the best known name."""
+        """The shortest path of elements with children that have the best known name; of an ``<offer>`` that each
+        ``<product>`` has one of, the path of the products."""
         paths = [path for path in self._counts if path in self._parents and len(path) > 1]
         named = ([path for path in paths if path[-1].lower() == tag] for tag in _ITEM_TAGS)
-        return next((min(each, key=len) for each in named if each), None)
+        found = next((min(each, key=len) for each in named if each), ())
+        n_found = self._counts[found]
+        around = (found[:n] for n in range(2, len(found)) if found[n - 1].lower() in _ITEM_TAGS)
+        return next((each for each in around if self._counts[each] >= max(2, n_found)), found or None)
 
 
 @dataclass(slots=True)
@@ -111,6 +119,7 @@ class _Beside:
     key: str = ""
     name: str = ""
     parent: str = ""
+    currency: str | None = None
     texts: list[str] = field(default_factory=list)
 
     @classmethod
@@ -120,11 +129,15 @@ class _Beside:
         key, name, parent = (
             next((said[each] for each in names if each in said), "") for names in (_ID_TAGS, NAME_KEYS, PARENT_KEYS)
         )
-        return cls(folded(_local(tag)), key, name, parent)
+        own, currencies = folded(_local(tag)), name_table("names")["currency"]
+        currency = next((said[each] for each in currencies if each in said), key if own in currencies else "")
+        is_foreign = said.get("rate", "1").strip("0.") != "1"  # in YML those have rates
+        return cls(own, key, name, parent, None if is_foreign else _code_in(currency))
 
 
 class FeedReader:
-    """Reads items as they are completed, and forgets everything else but what has an id and a name before them."""
+    """Reads items as they are completed, and forgets everything else but what has an id and a name before them, and the
+    one currency that is named there."""
 
     def __init__(self, item_path: ItemPath, prefixes: frozenset[str]) -> None:
         self._item_path = item_path
@@ -134,6 +147,7 @@ class FeedReader:
         self._items: list[Cells] = []
         self._named = NamedObjects()
         self._beside: list[_Beside] = []
+        self._currencies: set[str] = set()
         self._n_bytes = 0
         self._ends_at: int | None = None
         self._parser = _parser()
@@ -165,6 +179,7 @@ class FeedReader:
             self._builder.start(tag, attributes)
         else:
             self._beside.append(_Beside.of(tag, attributes))
+            self._add_currency(self._beside[-1].currency)
 
     def _data(self, text: str) -> None:
         if self._builder is not None:
@@ -180,7 +195,7 @@ class FeedReader:
         if self._builder is not None:
             element = self._builder.end(tag)
             if tuple(self._path) == self._item_path:
-                self._items.append(self._named.named(_cells(element, self._prefixes)))
+                self._items.append(self._with_currency(self._named.named(_cells(element, self._prefixes))))
                 self._builder = None
         else:
             self._close(self._beside.pop())
@@ -188,10 +203,22 @@ class FeedReader:
         if not self._path:
             self._ends_at = self._parser.CurrentByteIndex
 
+    def _add_currency(self, code: str | None) -> None:
+        if code is not None:
+            self._currencies.add(code)
+
+    def _with_currency(self, cells: Cells) -> Cells:
+        """The cells with the header's currency if they name none themselves."""
+        if len(self._currencies) != 1 or _says_currency(cells):
+            return cells
+        return {**cells, "currency": next(iter(self._currencies))}
+
     def _close(self, closed: _Beside) -> None:
         """Take in an element of the header: the id or the name of the one around it, or one that has both."""
         text = "".join(closed.texts).strip()
         around = self._beside[-1] if self._beside else _Beside("")
+        if closed.tag in name_table("names")["currency"]:
+            self._add_currency(_code_in(text))
         if closed.tag in _ID_TAGS:
             around.key = text
         elif closed.tag in NAME_KEYS:
@@ -204,6 +231,7 @@ class FeedReader:
 
 
 def _cells(item: ElementTree.Element, prefixes: frozenset[str]) -> Cells:
+    item = next((each for part in (item, *item) for each in part if each.tag == _ODATA), item)
     cells: Cells = {key: value for key, value in item.attrib.items() if not key.startswith("xmlns")}
     google = {_local(child.tag) for child in item if _is_google(child.tag, prefixes) and _value(child) is not None}
     languages: dict[str, Cells] = {}
@@ -218,6 +246,19 @@ def _cells(item: ElementTree.Element, prefixes: frozenset[str]) -> Cells:
         for language, value in texts.items():
             _add(cells, tag if language == first else f"{tag}-{language}", value)
     return cells
+
+
+def _code_in(text: str) -> str | None:
+    text = text.strip()
+    return currency_of(text, None) if len(text) == 3 else None
+
+
+def _says_currency(value: object) -> bool:
+    """Whether a currency is named somewhere in a cell, or in what it holds."""
+    if isinstance(value, dict):
+        names = name_table("names")["currency"]
+        return any(folded(key) in names or _says_currency(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(map(_says_currency, value))
 
 
 def _language(element: ElementTree.Element) -> str | None:
@@ -251,6 +292,8 @@ def _value(element: ElementTree.Element) -> object:
             first = min(element, key=lambda child: _language_rank(" ".join(child.attrib.values())))
             return _value(first)
         inner: dict[str, object] = {key: value for key, value in element.attrib.items() if _local(key) in _ADDRESSES}
+        if (currency := _currency_of(element)) is not None:
+            inner["currency"] = currency
         for child in element:
             _add(inner, _local(child.tag), _value(child))
         (tag, alone), *_ = inner.items()
@@ -264,16 +307,27 @@ def _value(element: ElementTree.Element) -> object:
             return [alone]
         return alone if len(inner) == 1 and isinstance(alone, list) else inner
     text = element.text if element.text and element.text.strip() else None
-    currency = next(
-        (said for key, said in element.attrib.items() if folded(key) in name_table("names")["currency"]), None
-    )
+    currency = _currency_of(element)
     if text is not None and currency is not None:
         return {"amount": text, "currency": currency}
     name = next((element.attrib[key] for key in _NAME_KEYS if key in element.attrib), None)
     value = text or next((element.attrib[key] for key in _VALUE_KEYS if key in element.attrib), element.text)
+    if value is None and _is_nil(element):
+        return None
     if value is None and element.attrib:
-        return {key: said for key, said in element.attrib.items() if not key.startswith("xml")} or None
+        said = {key: each for key, each in element.attrib.items() if not key.startswith("xml")}
+        return said if said.keys() - {"type"} else None
     return {"name": name, "value": value} if name is not None and value is not None else value
+
+
+def _currency_of(element: ElementTree.Element) -> str | None:
+    names = name_table("names")["currency"]
+    return next((said for key, said in element.attrib.items() if folded(key) in names), None)
+
+
+def _is_nil(element: ElementTree.Element) -> bool:
+    """Whether an element says that it has no value, as ``xsi:nil`` does, and ``m:null`` of OData."""
+    return any(_local(key) in ("nil", "null") and said in ("true", "1") for key, said in element.attrib.items())
 
 
 def _local(tag: str) -> str:

@@ -92,18 +92,33 @@ def opened(cells: Cells, depth: int = 0) -> Cells:
             if isinstance(about := cells.get("sys"), dict) and "id" in about:
                 own["id"] = about["id"]
             return opened({**own, **inner}, depth + 1)
-    for name, inner in cells.items() if not any(cells.get(key) for key in _TITLES) else ():
-        is_product = isinstance(inner, dict) and (name in _WITHIN or _SOLD & inner.keys())
-        if is_product and isinstance(inner, dict) and any(isinstance(inner.get(key), str) for key in _NAMES):
+    for name, inner in cells.items() if not any(_under(cells, key) for key in _TITLES) else ():
+        if isinstance(inner, dict) and _is_product(name, inner, cells):
             own = {key: cell for key, cell in cells.items() if key != name and (key not in inner or cell is not None)}
             return {**inner, **own}
     return cells
 
 
+def _is_product(name: str, inner: Cells, cells: Cells) -> bool:
+    """Whether an object has the title and more of what the other cells are about."""
+    if not any(isinstance(_under(inner, key), str) for key in _NAMES):
+        return False
+    if name.casefold() in _WITHIN or _SOLD & inner.keys():
+        return True
+    titles = name_table("names")["title"]
+    is_titled = any(isinstance(cell, str) and folded(key) in titles for key, cell in cells.items())
+    return not is_titled and any(_under(inner, key) for key in _SOLD)
+
+
+def _under(cells: Cells, name: str) -> object:
+    """What stands under a name, in whatever letter case."""
+    return cells.get(name) or next((cell for key, cell in cells.items() if key.casefold() == name), None)
+
+
 _TITLES = frozenset({"title", "name"})
-_NAMES = _TITLES | {"productName", "product_name"}
+_NAMES = _TITLES | {"productname", "product_name"}
 _SOLD = frozenset({"sku", "price", "description", "images", "image"})
-_WITHIN = ("product", "attributes", "fields", "translated", "item_data", "details", "info", "general", "content")
+_WITHIN = ("product", "attributes", "fields", "translated", "item_data", "details", "info", "general", "content", "description")
 """Keys under which a product's names may stand beside its prices and images."""
 
 

@@ -300,3 +300,79 @@ def test_a_second_document_in_a_feed_is_told(tmp_path: Path) -> None:
     records, rejections = read(write(tmp_path, "feed.xml", f"{text}<?xml version='1.0'?>{text}"))
     assert [record.item.sku for record in records] == ["1"]
     assert [rejection.reason[:31] for rejection in rejections] == ["The XML is broken after item 1:"]
+
+
+@pytest.mark.parametrize(
+    ("head", "currency"),
+    [
+        ('<catalog currency="CHF">', "CHF"),
+        ("<catalog><info><currency>eur</currency></info>", "EUR"),
+        ('<catalog><currencies><currency id="UAH" rate="1"/><currency id="USD" rate="41.5"/></currencies>', "UAH"),
+        ("<catalog><info><currency>EUR</currency><currency>USD</currency></info>", None),
+    ],
+)
+def test_the_only_currency_of_the_head_is_that_of_prices(tmp_path: Path, head: str, currency: str | None) -> None:
+    products = "<product><id>1</id><name>Lamp</name><price>19.90</price></product>"
+    records, _ = read(write(tmp_path, "feed.xml", f"{head}<products>{products}</products></catalog>"))
+    assert [(each.item.price_cents, each.item.currency) for each in records] == [(1990, currency)]
+
+
+def test_a_product_that_names_a_currency_keeps_it(tmp_path: Path) -> None:
+    products = "<product><id>1</id><name>Lamp</name><price><value>20</value><currency>USD</currency></price></product>"
+    item = only(write(tmp_path, "feed.xml", f'<catalog currency="EUR"><products>{products}</products></catalog>')).item
+    assert (item.price_cents, item.currency, item.attributes) == (2000, "USD", {})
+
+
+def test_the_offer_in_each_product_is_a_part_of_it(tmp_path: Path) -> None:
+    product = "<product><productId>{0}</productId><title>Chair {0}</title><offer><sellingPrice>{0}9.95</sellingPrice><listPrice>99</listPrice></offer></product>"
+    feed = f"<feed><products>{product.format(1)}{product.format(2)}</products></feed>"
+    records, _ = read(write(tmp_path, "feed.xml", feed))
+    assert [(each.item.sku, each.item.title, each.item.price_cents) for each in records] == [
+        ("1", "Chair 1", 1995),
+        ("2", "Chair 2", 2995),
+    ]
+
+
+def test_what_an_element_with_the_title_holds_is_the_products(tmp_path: Path) -> None:
+    product = """<Product><SkuId>S-{0}</SkuId><Brand>Acme</Brand><Imageurl1>https://s.example/1.jpg</Imageurl1><Imageurl2>https://s.example/2.jpg</Imageurl2>
+<Description><Title>Shirt {0}</Title><Description>Soft</Description><AttributeColor>Red</AttributeColor></Description>
+<Price><Currency>GBP</Currency><NormalPriceWithVAT>20.00</NormalPriceWithVAT><DiscountPriceWithVAT>15.00</DiscountPriceWithVAT></Price></Product>"""
+    records, _ = read(write(tmp_path, "feed.xml", f"<Products>{product.format(1)}{product.format(2)}</Products>"))
+    item = records[0].item
+    assert (item.sku, item.title, item.description) == ("S-1", "Shirt 1", "Soft")
+    assert (item.price_cents, item.currency, len(records[0].images)) == (1500, "GBP", 2)
+    assert item.attributes == {"brand": "Acme", "attribute_color": "Red"}
+
+
+def test_odata(tmp_path: Path) -> None:
+    entry = """<entry><id>https://s.example/odata/Products({0})</id><title type="text"/><link rel="edit" href="Products({0})"/><content type="application/xml">
+<m:properties><d:ID m:type="Edm.Int32">{0}</d:ID><d:Name>Oats {0}</d:Name><d:Price m:type="Edm.Double">2.5</d:Price><d:Colour m:null="true"/></m:properties></content></entry>"""
+    feed = f"""<feed xmlns="http://www.w3.org/2005/Atom" xmlns:d="http://schemas.microsoft.com/ado/2007/08/dataservices"
+ xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata">{entry.format(1)}{entry.format(2)}</feed>"""
+    records, _ = read(write(tmp_path, "feed.xml", feed))
+    assert [(each.item.sku, each.item.title, each.item.price_cents) for each in records] == [
+        ("1", "Oats 1", 250),
+        ("2", "Oats 2", 250),
+    ]
+    assert not records[0].item.attributes
+    assert not records[0].problems
+
+
+def test_an_element_that_says_it_is_nil_is_empty(tmp_path: Path) -> None:
+    product = '<product><id>1</id><name>Lamp</name><price>20</price><sale_price xsi:nil="true"/></product>'
+    record = only(write(tmp_path, "feed.xml", f"<products>{product}</products>"))
+    assert (record.item.price_cents, record.problems) == (2000, ())
+
+
+def test_bmecat_prices_by_quantity_without_anything_beside_them(tmp_path: Path) -> None:
+    price = "<PRODUCT_PRICE price_type='net_list'><PRICE_AMOUNT>{}</PRICE_AMOUNT><PRICE_CURRENCY>EUR</PRICE_CURRENCY><LOWER_BOUND>{}</LOWER_BOUND></PRODUCT_PRICE>"
+    item = only(write(tmp_path, "bmecat.xml", f"""<BMECAT version="2005"><T_NEW_CATALOG><PRODUCT><SUPPLIER_PID>B</SUPPLIER_PID>
+<PRODUCT_DETAILS><DESCRIPTION_SHORT>Drill</DESCRIPTION_SHORT></PRODUCT_DETAILS>
+<PRODUCT_PRICE_DETAILS>{price.format(2.5, 1)}{price.format(2, 100)}</PRODUCT_PRICE_DETAILS></PRODUCT></T_NEW_CATALOG></BMECAT>""")).item  # fmt: skip
+    assert (item.title, item.price_cents, item.currency) == ("Drill", 250, "EUR")
+
+
+def test_heureka_parameters_have_units_and_bids_are_no_attributes(tmp_path: Path) -> None:
+    item = only(write(tmp_path, "feed.xml", """<SHOP><SHOPITEM><ITEM_ID>1</ITEM_ID><PRODUCTNAME>Kolo</PRODUCTNAME><URL>https://s.example/1</URL><PRICE_VAT>15990</PRICE_VAT>
+<GLAMI_CPC>3</GLAMI_CPC><EXTRA_MESSAGE>free_gift</EXTRA_MESSAGE><PARAM><PARAM_NAME>Rám</PARAM_NAME><VAL>19</VAL><UNIT>cm</UNIT></PARAM></SHOPITEM></SHOP>""")).item  # fmt: skip
+    assert item.attributes == {"rám": "19 cm"}

@@ -10,7 +10,8 @@ from itertools import chain, islice
 from pathlib import Path
 from xml.parsers import expat
 
-from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
+from vitrina.indexer.sources import wordpress
+from vitrina.indexer.sources.base import Rejection, Table, TableRow, union_of_columns
 from vitrina.indexer.sources.encodings import FALLBACK, TextEncoding, open_bytes, open_text
 from vitrina.indexer.sources.feed_elements import Cells, DefinedEntities, FeedReader, FeedShape, ItemPath
 from vitrina.indexer.sources.json_envelopes import opened
@@ -87,7 +88,7 @@ class FeedTable:
                 raise broken
 
 
-def open_feed(path: Path, encoding: str | None = None) -> FeedTable:
+def open_feed(path: Path, encoding: str | None = None) -> Table:
     """Find the items and learn their columns from the first; ``encoding`` overrides what the file declares.
 
     Raises ``SourceError`` if there are no items, or if the file defines entities.
@@ -125,7 +126,8 @@ def open_feed(path: Path, encoding: str | None = None) -> FeedTable:
         if undeclared
         else ""
     )
-    return replace(table, columns=columns, notes=(note,) if note else ())
+    table = replace(table, columns=columns, notes=(note,) if note else ())
+    return wordpress.with_products(table) if wordpress.PREFIX in shape.used else table
 
 
 def _encoding(start: bytes) -> str:

@@ -239,6 +239,8 @@ def _cells(item: ElementTree.Element, prefixes: frozenset[str]) -> Cells:
         tag = _local(element.tag)
         if tag in google and not _is_google(element.tag, prefixes):
             continue
+        if tag == "category" and re.fullmatch(r"\w+", element.attrib.get("domain", "")):
+            tag = element.attrib["domain"]  # as WordPress tells a product's categories from its colours
         language = _language(element)
         _add(languages.setdefault(tag, {}) if language else cells, language or tag, _value(element))
     for tag, texts in languages.items():

@@ -15,6 +15,8 @@ from vitrina.indexer.sources.base import Rejection, Table, TableRow, union_of_co
 from vitrina.indexer.sources.encodings import FALLBACK, TextEncoding, open_bytes, open_text
 from vitrina.indexer.sources.feed_elements import Cells, DefinedEntities, FeedReader, FeedShape, ItemPath
 from vitrina.indexer.sources.json_envelopes import opened
+from vitrina.indexer.sources.json_ld import MAX_PAGE_BYTES
+from vitrina.indexer.sources.page_tables import N_HEAD_CHARS, find_tables, is_excel_2003
 from vitrina.search.types.errors import SourceError
 
 _N_PEEKED_BYTES = 1 << 20
@@ -96,6 +98,10 @@ def open_feed(path: Path, encoding: str | None = None) -> Table:
     with open_bytes(path) as file:
         start = file.read(_N_PEEKED_BYTES)
     encoding = encoding or _encoding(start)
+    if is_excel_2003(start[:N_HEAD_CHARS].decode("ascii", "ignore")):
+        text = "".join(_decoded(path, encoding, MAX_PAGE_BYTES))
+        if (table := find_tables(path, text)) is not None:
+            return table
     shape = FeedShape()
     try:
         n_chars = 0

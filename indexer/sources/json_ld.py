@@ -6,11 +6,13 @@ import html
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from vitrina.indexer.sources.base import TableRow, union_of_columns
 from vitrina.indexer.sources.encodings import detect_encoding
+from vitrina.indexer.sources.page_tables import N_HEAD_CHARS, GridTable, find_tables
 from vitrina.search.types.errors import SourceError
 
 Node = Mapping[str, object]
@@ -24,6 +26,8 @@ _READ_APART = frozenset({"offers", "hasVariant", "isVariantOf", "inProductGroupW
 _SCRIPT = re.compile(
     r"<script\b[^>]{0,500}\btype\s*=\s*[\"']?application/ld\+json[^>]{0,500}>(.*?)</script", re.IGNORECASE | re.DOTALL
 )
+_DECLARED = re.compile(rb"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
+
 _WRAPPING = re.compile(r"^\s*(?:<!--|//\s*<!\[CDATA\[|<!\[CDATA\[)|(?:-->|//\s*\]\]>|\]\]>)\s*$")
 
 
@@ -168,12 +172,9 @@ class PageTable:
             yield TableRow(f"{self.path.name}#{number}", cells)
 
 
-def open_page(path: Path, encoding: str | None = None) -> PageTable:
-    """Read a web page's products. Raises ``SourceError`` if it embeds none."""
-    if path.stat().st_size > MAX_PAGE_BYTES:
-        raise SourceError(f"{path.name} is larger than {MAX_PAGE_BYTES >> 20} MiB.", remedy="Give smaller pages.")
-    found = detect_encoding(path, encoding)
-    text = path.read_bytes().decode(found.name, errors=found.errors)
+def open_page(path: Path, encoding: str | None = None) -> PageTable | GridTable:
+    """Read the products that a web page embeds, or else those in its tables. Raises ``SourceError`` if it has none."""
+    text = page_text(path, encoding)
     products: list[dict[str, object]] = []
     reader, n_broken = GraphReader(), 0
     for match in _SCRIPT.finditer(text):
@@ -181,14 +182,30 @@ def open_page(path: Path, encoding: str | None = None) -> PageTable:
             products.extend(reader.products(_parsed(match[1])))
         except (ValueError, RecursionError):
             n_broken += 1
+    if not products and (table := find_tables(path, text)) is not None:
+        return table
     if not products:
         broken = f" ({n_broken} blocks of JSON-LD in it are broken)" if n_broken else ""
         raise SourceError(
-            f"{path.name} embeds no schema.org Product as JSON-LD{broken}.",
+            f"{path.name} embeds no schema.org Product as JSON-LD{broken}, and has no table of products.",
             remedy="Give a product's own page, or the shop's export or feed.",
         )
     note = (f"{n_broken} blocks of JSON-LD in {path.name} are broken and were left out.",) if n_broken else ()
     return PageTable(path, tuple(products), note)
+
+
+def page_text(path: Path, encoding: str | None = None) -> str:
+    """A page's text, in its encoding or as it says. Raises ``SourceError`` if it is too large."""
+    if path.stat().st_size > MAX_PAGE_BYTES:
+        raise SourceError(f"{path.name} is larger than {MAX_PAGE_BYTES >> 20} MiB.", remedy="Give smaller pages.")
+    data = path.read_bytes()
+    with suppress(UnicodeDecodeError, LookupError):
+        return data.decode(encoding or "utf-8-sig")
+    declared = _DECLARED.search(data[:N_HEAD_CHARS])
+    with suppress(UnicodeDecodeError, LookupError):
+        return data.decode(declared[1].decode("ascii") if declared else "utf-8")
+    found = detect_encoding(path, encoding)
+    return data.decode(found.name, errors=found.errors)
 
 
 def _parsed(script: str) -> object:

@@ -115,7 +115,7 @@ def _read_text(text: str, files: ImageFiles, depth: int) -> Iterator[ImageRefere
     text = _ARRAY_OF_ONE.sub(r"\1", text)
     text = _NOTHING.sub("", text) if "no_selection" in text and text != "no_selection" else text
     for part in _split(_LABEL.sub("", text) if "#{" in text or " ! " in text else text, files):
-        if part.lower() in _PLACEHOLDERS:
+        if part.lower() in _PLACEHOLDERS or (part == "0" and not files.is_one(part)):
             continue
         if part.lower() in _TRUTH_VALUES and not files.is_one(part):
             yield _no_image(part)
@@ -176,6 +176,7 @@ def _split(text: str, files: ImageFiles) -> list[str]:
     if lowered.startswith("data:"):
         return [text]
     if lowered.startswith(("http://", "https://", "//")):
+        text = _WRAPPED.sub(r"\1\2", text)
         urls = [url.strip(" ,;|") for url in _BETWEEN_URLS.split(text) if url.strip(" ,;|")]
         return [_largest(urls)] if all(map(_OF_SET.search, urls)) else urls
     if "://" in text and (found := [each.group() for each in _WITHIN.finditer(text)]):
@@ -192,6 +193,9 @@ def _largest(urls: list[str]) -> str:
     sizes = {float(found[1]): url[: found.start()] for url in urls if (found := _OF_SET.search(url))}
     return sizes[max(sizes)]
 
+
+_WRAPPED = re.compile(r"(\?\S*)[ \t]*\r?\n[ \t]*([\w&=%-]+)(?=\s*$)", re.MULTILINE)
+"""An address whose query a line end cuts in two, as ``a.jpg?v=17`` above ``46``."""
 
 _OF_SET = re.compile(r"\s+(\d+(?:\.\d+)?)[wx]$")
 

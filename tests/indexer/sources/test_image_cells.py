@@ -305,3 +305,12 @@ def test_further_images_beside_the_main_one_in_an_object() -> None:
     cell = {"large": "https://a.example/1", "details": [{"img": "https://a.example/2", "remark": ""}]}
     assert urls(cell) == ["https://a.example/1", "https://a.example/2"]
     assert urls({"src": "https://a.example/1.jpg", "tags": [{"name": "new"}]}) == ["https://a.example/1.jpg"]
+
+
+def test_a_zero_is_no_image_and_a_query_cut_by_a_line_end_is_one_address(tmp_path: Path) -> None:
+    files = ImageFiles(tmp_path)
+    assert list(read_image_cells("0", files)) == []
+    cut = "https://s.example/a.jpg?v=17\n  46"
+    assert list(read_image_cells(cut, files)) == [ImageReference(url="https://s.example/a.jpg?v=1746")]
+    two = "https://s.example/a.jpg?v=17\nhttps://s.example/b.jpg?v=46"
+    assert len(list(read_image_cells(two, files))) == 2

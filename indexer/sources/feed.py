@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from xml.parsers import expat
 
-from vitrina.indexer.sources import wordpress
+from vitrina.indexer.sources import onix, wordpress
 from vitrina.indexer.sources.base import Rejection, Table, TableRow, union_of_columns
 from vitrina.indexer.sources.encodings import FALLBACK, TextEncoding, open_bytes, open_text
 from vitrina.indexer.sources.feed_elements import Cells, DefinedEntities, FeedReader, FeedShape, ItemPath
@@ -59,7 +59,7 @@ class FeedTable:
         try:
             for cells in self._items():
                 number += 1
-                yield TableRow(f"{self.path.name}#{number}", opened(cells))
+                yield TableRow(f"{self.path.name}#{number}", opened(onix.book_cells(cells)))
         except (expat.ExpatError, LookupError, ValueError) as error:
             reason = f"The XML is broken after item {number:,}: {error}."
             yield Rejection(
@@ -99,9 +99,13 @@ def open_feed(path: Path, encoding: str | None = None) -> Table:
         start = file.read(_N_PEEKED_BYTES)
     encoding = encoding or _encoding(start)
     if is_excel_2003(start[:N_HEAD_CHARS].decode("ascii", "ignore")):
-        text = "".join(_decoded(path, encoding, MAX_PAGE_BYTES))
-        if (table := find_tables(path, text)) is not None:
-            return table
+        text = "".join(_decoded(path, encoding, MAX_PAGE_BYTES + 1))
+        if len(text) > MAX_PAGE_BYTES:
+            raise SourceError(
+                f"{path.name} is larger than {MAX_PAGE_BYTES >> 20} MiB.", remedy="Save it as CSV (UTF-8)."
+            )
+        if (grid := find_tables(path, text)) is not None:
+            return grid
     shape = FeedShape()
     try:
         n_chars = 0

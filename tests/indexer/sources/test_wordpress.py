@@ -65,7 +65,7 @@ def test_products_with_their_variations_and_attachments(tmp_path: Path) -> None:
     assert variants == [("SH-B", 1500, {"color": "Dark Blue"}), ("SH-R", 1800, {"color": "Red"})]
 
 
-def test_what_is_no_product_and_what_is_lacking_is_told(tmp_path: Path) -> None:
+def test_what_is_no_product_and_which_images_are_missing_is_told(tmp_path: Path) -> None:
     source = open_source(str(_shop(tmp_path, SHIRT, *OTHERS)))
     assert source.notes == (
         "shop.xml: only its products are read, and not: draft product (1), page (1).",

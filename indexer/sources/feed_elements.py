@@ -34,6 +34,7 @@ _ID_TAGS = frozenset({"id", "ид", "идзначения"})
 _LANGUAGE_TAGS = frozenset({"language", "lang", "locale", "translation"})
 _ADDRESSES = frozenset({"href", "url", "src"})
 
+_ONE = re.compile(r"\s*1(?:[.,]0*)?\s*")
 _ELEMENT = re.compile(rb"<\w")
 
 ItemPath = tuple[str, ...]
@@ -106,9 +107,14 @@ class FeedShape:
         paths = [path for path in self._counts if path in self._parents and len(path) > 1]
         named = ([path for path in paths if path[-1].lower() == tag] for tag in _ITEM_TAGS)
         found = next((min(each, key=len) for each in named if each), ())
-        n_found = self._counts[found]
-        around = (found[:n] for n in range(2, len(found)) if found[n - 1].lower() in _ITEM_TAGS)
-        return next((each for each in around if self._counts[each] >= max(2, n_found)), found or None)
+        around = found[:-1]
+        is_part = around[1:] and around[-1].lower() in _ITEM_TAGS and self._has_more(around, found)
+        is_part = is_part and self._counts[around] >= max(2, self._counts[found])
+        return around if is_part else found or None
+
+    def _has_more(self, path: ItemPath, inner: ItemPath) -> bool:
+        """Whether the elements at a path have others in them than those at ``inner``."""
+        return any(each[:-1] == path and each != inner for each in self._counts)
 
 
 @dataclass(slots=True)
@@ -131,7 +137,7 @@ class _Beside:
         )
         own, currencies = folded(_local(tag)), name_table("names")["currency"]
         currency = next((said[each] for each in currencies if each in said), key if own in currencies else "")
-        is_foreign = said.get("rate", "1").strip("0.") != "1"  # in YML those have rates
+        is_foreign = _ONE.fullmatch(said.get("rate", "1")) is None  # in YML those have other rates
         return cls(own, key, name, parent, None if is_foreign else _code_in(currency))
 
 
@@ -259,8 +265,16 @@ def _says_currency(value: object) -> bool:
     """Whether a currency is named somewhere in a cell, or in what it holds."""
     if isinstance(value, dict):
         names = name_table("names")["currency"]
-        return any(folded(key) in names or _says_currency(inner) for key, inner in value.items())
+        said = ((folded(key), inner) for key, inner in value.items())
+        return any(name in names or _is_priced_in(name) or _says_currency(inner) for name, inner in said)
     return isinstance(value, list) and any(map(_says_currency, value))
+
+
+def _is_priced_in(name: str) -> bool:
+    """Whether a folded name is that of prices in one currency, as ``price_eur`` and Hotline's ``priceRUAH``."""
+    prices = (price for price in name_table("names")["price"] if name.startswith(price))
+    rest = (name[len(price) :].strip("_") for price in prices)
+    return name[-3:] in name_table("codes")["currencies"] and any(each in (name[-3:], f"r{name[-3:]}") for each in rest)
 
 
 def _language(element: ElementTree.Element) -> str | None:

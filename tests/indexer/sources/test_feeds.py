@@ -309,6 +309,7 @@ def test_a_second_document_in_a_feed_is_told(tmp_path: Path) -> None:
         ("<catalog><info><currency>eur</currency></info>", "EUR"),
         ('<catalog><currencies><currency id="UAH" rate="1"/><currency id="USD" rate="41.5"/></currencies>', "UAH"),
         ("<catalog><info><currency>EUR</currency><currency>USD</currency></info>", None),
+        ('<catalog><currency id="USD" rate="10"/>', None),
     ],
 )
 def test_the_only_currency_of_the_head_is_that_of_prices(tmp_path: Path, head: str, currency: str | None) -> None:
@@ -376,3 +377,17 @@ def test_heureka_parameters_have_units_and_bids_are_no_attributes(tmp_path: Path
     item = only(write(tmp_path, "feed.xml", """<SHOP><SHOPITEM><ITEM_ID>1</ITEM_ID><PRODUCTNAME>Kolo</PRODUCTNAME><URL>https://s.example/1</URL><PRICE_VAT>15990</PRICE_VAT>
 <GLAMI_CPC>3</GLAMI_CPC><EXTRA_MESSAGE>free_gift</EXTRA_MESSAGE><PARAM><PARAM_NAME>Rám</PARAM_NAME><VAL>19</VAL><UNIT>cm</UNIT></PARAM></SHOPITEM></SHOP>""")).item  # fmt: skip
     assert item.attributes == {"rám": "19 cm"}
+
+
+def test_what_only_wraps_each_product_is_passed_over(tmp_path: Path) -> None:
+    record = (
+        "<record><article><artikelnummer>{0}</artikelnummer><artikelname>Chair {0}</artikelname></article></record>"
+    )
+    records, _ = read(write(tmp_path, "feed.xml", f"<records>{record.format(1)}{record.format(2)}</records>"))
+    assert [(each.item.sku, each.item.title) for each in records] == [("1", "Chair 1"), ("2", "Chair 2")]
+
+
+def test_prices_in_a_currency_of_their_own_do_not_take_that_of_the_head(tmp_path: Path) -> None:
+    product = "<product><id>1</id><name>Lamp</name><priceRUAH>900</priceRUAH></product>"
+    item = only(write(tmp_path, "feed.xml", f"<catalog><currency>USD</currency>{product}</catalog>")).item
+    assert (item.price_cents, item.currency) == (90000, "UAH")

@@ -22,6 +22,7 @@ _SHORT = {
     "j152": "CurrencyCode",
 }  # fmt: skip
 
+_MARKS = frozenset({"DescriptiveDetail", "descriptivedetail"})
 _IDENTIFIERS = {"15": "isbn", "03": "gtin", "02": "isbn10"}
 _ROLES = {"A01": "author", "B01": "editor", "B06": "translator", "A12": "illustrator", "E07": "narrator"}
 _FORMS = {"BB": "hardback", "BC": "paperback", "DG": "e-book", "EA": "e-book", "ED": "e-book", "AC": "audio CD"}
@@ -38,8 +39,8 @@ _PAGES = frozenset({"00", "08", "11"})
 
 def book_cells(cells: Cells) -> Cells:
     """A product of ONIX 3.0 as the cells of a table of books; any other product's as they are."""
-    book = _long(cells)
-    if not isinstance(book, dict) or not {"ProductIdentifier", "DescriptiveDetail"} <= book.keys():
+    book = _long(cells) if _MARKS & cells.keys() else None
+    if not isinstance(book, dict) or "ProductIdentifier" not in book:
         return cells
     found: Cells = {}
     for each in _at(book, "ProductIdentifier"):

@@ -118,7 +118,18 @@ def _under(cells: Cells, name: str) -> object:
 _TITLES = frozenset({"title", "name"})
 _NAMES = _TITLES | {"productname", "product_name"}
 _SOLD = frozenset({"sku", "price", "description", "images", "image"})
-_WITHIN = ("product", "attributes", "fields", "translated", "item_data", "details", "info", "general", "content", "description")
+_WITHIN = (
+    "product",
+    "attributes",
+    "fields",
+    "translated",
+    "item_data",
+    "details",
+    "info",
+    "general",
+    "content",
+    "description",
+)
 """Keys under which a product's names may stand beside its prices and images."""
 
 

@@ -23,7 +23,8 @@ _CURRENCIES = ("currency", "currencycode", "pricecurrency", "currencyiso", "curr
 _MINOR = ("currencyminorunit", "fractiondigits", "precision")
 _GROUPS = ("customergroup", "customergroupid", "group", "usergroup", "companyid")
 _FROM = ("minquantity", "minimumquantity", "minqty", "quantitystart")
-_KINDS = ("usetype", "type", "kind", "pricetypename", "pricetype", "name")
+_KINDS = ("usetype", "type", "kind", "pricetypename", "pricetype", "name", "label", "description")
+_USUAL_KINDS = frozenset({"default", "final", "final price", "precio final", "preço final", "prix final", "endpreis"})
 _MAX_DEPTH = 4
 
 
@@ -66,7 +67,7 @@ def amount_of(value: Mapping[str, object], currency: str | None) -> Amount | Non
 def payable(prices: Sequence[object], currency: str | None) -> list[object]:
     """Those of a list of prices that a shopper may pay for one piece, in one currency: that of the row, or else the
     first one's. Those for a group of customers or from some quantity on only count where there are no others, and where
-    prices are of several kinds the default one does."""
+    prices are of several kinds the default or final one does."""
     found = [each for each in prices if not is_blank(each)]
     for is_open in (_is_for_all, _is_for_one, _is_default):
         found = [each for each in found if is_open(each)] or found
@@ -102,7 +103,7 @@ def _is_for_one(price: object) -> bool:
 
 def _is_default(price: object) -> bool:
     named = _named(price)
-    return any(isinstance(named.get(key), str) and str(named[key]).casefold() == "default" for key in _KINDS)
+    return any(str(named.get(key)).strip().casefold() in _USUAL_KINDS for key in _KINDS)
 
 
 def _currency_in(price: object, depth: int = 0) -> str | None:

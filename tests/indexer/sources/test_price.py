@@ -296,6 +296,7 @@ def of(amount: float, code: str, **more: object) -> dict[str, object]:
         ([of(8, "EUR", customerGroup={"id": "dealers"}), of(10, "EUR")], 1000, "EUR"),
         ([of(8, "EUR", min_quantity=10), of(10, "EUR", min_quantity=None)], 1000, "EUR"),
         ([of(8, "EUR", useType="Staff"), of(10, "EUR", useType="Default")], 1000, "EUR"),
+        ([of(8, "EUR", description="Card holders"), of(10, "EUR", description="Final Price")], 1000, "EUR"),
         ([{"amount": None, "currency": "EUR"}, of(10, "EUR")], 1000, "EUR"),
     ],
 )

@@ -16,6 +16,9 @@ from vitrina.indexer.sources.currencies import currency_of
 
 _DELIMITERS = ",\t;|"
 _RARE_DELIMITERS = "^~\x01"
+_PARTING_COMMA = re.compile(r"(?<!\d),|,(?!\d)")
+"""A comma that is no decimal mark."""
+
 _SEPARATOR = re.compile(r'\ufeff?"?sep=([,;|\t])"?[,;|\t]*\s*', re.IGNORECASE)
 
 
@@ -50,12 +53,15 @@ class Header:
 
 def find_header(sample: Sequence[str], path: Path) -> Header | None:
     """The header by the delimiter that cuts it into most known names, then the rows below into as many cells, then it
-    into most columns; of equals, by the file name's ending, then commas."""
+    into most columns; of equals, by the file name's ending, then commas
+    unless all of them stand between digits."""
     separator = _SEPARATOR.fullmatch(sample[0]) if sample else None
     if separator:
         return _header(sample, separator[1], 1)
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     order = "\t" + _DELIMITERS if {".tsv", ".tab"} & set(suffixes) else _DELIMITERS
+    if any("," in line for line in sample) and not any(map(_PARTING_COMMA.search, sample)):
+        order = order.replace(",", "") + ","
     order += "".join(mark for mark in _RARE_DELIMITERS if any(mark in line for line in sample[:N_HEADER_LINES]))
     found = [header for delimiter in order if (header := _header(sample, delimiter, 0)) is not None]
     return max(found, key=lambda each: (_n_known(each), _is_even(sample, each), len(each.names)), default=None)

@@ -171,3 +171,16 @@ def test_whole_amounts_in_groups_are_prices(tmp_path: Path, blank: str) -> None:
     assert [record.item.price_cents for record in records] == [6325100, 4248700, 911600]
     plain = table.replace(blank + "251", "251").replace(blank + "487", "487").replace(blank + "116", "116")
     assert "None of them is surely the price" in open_source(str(write(tmp_path, "plain.csv", plain))).notes[0]
+
+
+def test_semicolons_part_cells_where_all_commas_are_decimal_marks(tmp_path: Path) -> None:
+    prices = "Chair blue;49,90\nTable round;120,00\nBench long;89,50\nShelf;45,00\n"
+    records, _ = read(write(tmp_path, "list.csv", prices))
+    assert [(each.item.title, each.item.price_cents) for each in records][:2] == [
+        ("Chair blue", 4990),
+        ("Table round", 12000),
+    ]
+    records, _ = read(
+        write(tmp_path, "list.csv", f"To sit on;\n{prices}\nTo lie on;\nBed wide;450,00\nHammock;99,00\n")
+    )
+    assert [each.item.attributes["category"] for each in records] == ["To sit on"] * 4 + ["To lie on"] * 2

@@ -22,6 +22,9 @@ N_DESCRIPTION_CHARS = 80
 MIN_CODES = 3
 """Codes of one form in so many rows are told to be keys where there are no prices."""
 
+MIN_CODE_CHARS = 4
+"""Shorter numbers stand in an address by chance."""
+
 _FLAGS = frozenset(str.split("true false yes no ja nein oui non si no sim nao tak nie да нет y n"))
 
 _IMAGE = re.compile(r"\S+\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#]\S*)?", re.IGNORECASE)
@@ -208,7 +211,7 @@ def _texts(columns: Sequence[_Column]) -> tuple[_Column | None, _Column | None]:
 
 def _key(columns: Sequence[_Column], title: _Column) -> _Column | None:
     """The column with another code in each row: one with letters, or with leading zeros, or else numbers before the
-    title."""
+    title. Row numbers give way to the numbers that the addresses have in them."""
 
     def rank(column: _Column) -> int:
         if any(any(map(str.isalpha, cell)) for cell in column.filled):
@@ -218,8 +221,18 @@ def _key(columns: Sequence[_Column], title: _Column) -> _Column | None:
     coded = [column for column in columns if column.kind in ("code", "amount") and column.distinct_share == 1]
     coded = [column for column in coded if all(map(_CODE.fullmatch, column.cells)) and not _is_money(column)]
     coded = [column for column in coded if max(map(len, column.cells)) <= MAX_KEY_CHARS]
-    coded = [column for column in coded if rank(column) < 2 or column.number < title.number]
-    return min(coded, key=lambda column: (rank(column), column.number), default=None)
+    before = [column for column in coded if rank(column) < 2 or column.number < title.number]
+    found = min(before, key=lambda column: (rank(column), column.number), default=None)
+    if found is None or [*found.cells] != [str(n) for n in range(1, len(found.cells) + 1)]:
+        return found
+    addresses = [column for column in columns if column.kind == "url"]
+    return next((each for each in coded if each is not found and _are_in(each, addresses)), found)
+
+
+def _are_in(codes: _Column, addresses: Sequence[_Column]) -> bool:
+    """Whether each row's code, of several signs, is a part of its address in one of the columns."""
+    pairs = (zip(codes.cells, column.cells, strict=True) for column in addresses)
+    return any(all(len(code) >= MIN_CODE_CHARS and code in address for code, address in each) for each in pairs)
 
 
 def _is_money(column: _Column) -> bool:

@@ -184,3 +184,14 @@ def test_semicolons_part_cells_where_all_commas_are_decimal_marks(tmp_path: Path
         write(tmp_path, "list.csv", f"To sit on;\n{prices}\nTo lie on;\nBed wide;450,00\nHammock;99,00\n")
     )
     assert [each.item.attributes["category"] for each in records] == ["To sit on"] * 4 + ["To lie on"] * 2
+
+
+def test_row_numbers_give_way_to_the_numbers_in_addresses(tmp_path: Path) -> None:
+    rows = [
+        "1,40{0}17,Oak lamp,https://s.example/p?id={1}&at=1,19.90",
+        "2,40{0}25,Ash lamp,https://s.example/p?id={2}&at=2,24.90",
+    ]
+    for code in ("4017", "4025"), ("1", "2"):
+        table = "\n".join(rows).format("", *code)
+        skus = [each.item.sku for each in read(write(tmp_path, "scraped.csv", table))[0]]
+        assert skus == (["4017", "4025"] if code[0] == "4017" else ["1", "2"])

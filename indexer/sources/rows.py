@@ -98,7 +98,7 @@ class _RowReader:
         if _SHORTENED.fullmatch(sku):
             remedy = "Export the catalog again, with that column as text."
             self._note(self._used["sku"], InputError(f"{sku!r} lost its last digits in a spreadsheet.", remedy=remedy))
-        title = _BLANKS.sub(" ", self._text("title", MAX_TITLE_CHARS)).strip(" ")
+        title = _BLANKS.sub(" ", self._text("title", MAX_TITLE_CHARS)).strip(" ").lstrip(" ,;，")
         description = self._text("description", MAX_DESCRIPTION_CHARS)
         attributes = self._attributes()
         if isinstance(held := self._field("description"), Mapping) and not description:

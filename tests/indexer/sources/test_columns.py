@@ -707,3 +707,7 @@ def test_a_net_price_of_0_in_every_row_is_none(tmp_path: Path) -> None:
     assert (belt.price_cents, dict(belt.attributes)) == (None, {"netto": 0})
     belt, _ = [record.item for record in read(write(tmp_path, "parts.csv", table.format(9.5)))[0]]
     assert (belt.price_cents, dict(belt.attributes)) == (950, {})
+
+
+def test_a_stray_comma_before_a_title_is_no_part_of_it(tmp_path: Path) -> None:
+    assert only(write(tmp_path, "shop.csv", 'sku,title,price\n1,"  ,\n  Desk lamp",9\n')).item.title == "Desk lamp"

@@ -709,5 +709,16 @@ def test_a_net_price_of_0_in_every_row_is_none(tmp_path: Path) -> None:
     assert (belt.price_cents, dict(belt.attributes)) == (950, {})
 
 
+def test_a_subtitle_or_information_describes_where_nothing_else_does(tmp_path: Path) -> None:
+    table = "sku,title,subtitle,price\n1,Mug,Fired twice,9\n2,Jug,With a lid,19\n"
+    assert read(write(tmp_path, "shop.csv", table))[0][0].item.description == "Fired twice"
+    table = table.replace("price", "description").replace(",9\n", ",Holds 300 ml\n")
+    mug = read(write(tmp_path, "shop.csv", table))[0][0].item
+    assert (mug.description, mug.attributes) == ("Holds 300 ml", {"subtitle": "Fired twice"})
+    table = "clave,descripcion,informacion\n1,Taladro,Con dos brocas\n2,Sierra,Para madera\n"
+    drill = read(write(tmp_path, "shop.csv", table))[0][0].item
+    assert (drill.title, drill.description) == ("Taladro", "Con dos brocas")
+
+
 def test_a_stray_comma_before_a_title_is_no_part_of_it(tmp_path: Path) -> None:
     assert only(write(tmp_path, "shop.csv", 'sku,title,price\n1,"  ,\n  Desk lamp",9\n')).item.title == "Desk lamp"

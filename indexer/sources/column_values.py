@@ -127,16 +127,22 @@ def are_different_texts(rows: Sequence[Mapping[str, object]], column: str) -> bo
     return all(isinstance(cell, str) for cell in cells) and are_different(found, column, MAX_NAME_CHARS)
 
 
-def are_nearly_all_titles(rows: Sequence[Mapping[str, object]], column: str) -> bool:
+def are_nearly_all_titles(rows: Sequence[Mapping[str, object]], column: str, price: Sequence[str] = ()) -> bool:
     """Whether a column has a title in each row, and another one in at least four of five, or in half of them where no
-    two have the same options: a product in two sizes has one in two rows. One row alone is enough."""
+    two have the same options, or none has two prices: a product in two sizes has one in two rows. One row alone is
+    enough; the same row again does not count."""
+    rows = list({repr(row): row for row in rows}.values())
     titles = [str(row[column]).strip() for row in rows if not is_blank(row.get(column))]
     is_short = all(len(title) <= MAX_NAME_CHARS and any(map(str.isalpha, title)) for title in titles)
     if len(titles) < max(1, len(rows)) or not is_short:
         return False
     options = [each for row in rows for each in row if has_word(folded(each), "words", "option")]
     sold = {repr([row.get(each) for each in (column, *options)]) for row in rows}
-    return 5 * len({*titles}) >= 4 * len(titles) or (len(sold) == len(rows) < 2 * len({*titles}))
+    prices = [[cell for each in price if not is_blank(cell := cell_at(row, each))] for row in rows]
+    priced = {(title, repr(found)) for title, found in zip(titles, prices, strict=True)}
+    n_titles = len({*titles})
+    is_told = len(sold) == len(rows) or (all(prices) and len(priced) == n_titles)
+    return 5 * n_titles >= 4 * len(rows) or (is_told and len(rows) < 2 * n_titles)
 
 
 def found_keys(
@@ -159,7 +165,8 @@ def found_keys(
     others += () if "title" in fields else fields.get("description", ())[:1]  # which is then short
     serving = [each for each in others if is_open and are_different_texts(sample(), each)][:1]
     if not serving and is_open and (len(sample()) > 1 or "price" in fields or bool(images)):
-        serving = [each for each in fields.get("title", ()) if are_nearly_all_titles(sample(), each)][:1]
+        prices = fields.get("price", ())
+        serving = [each for each in fields.get("title", ()) if are_nearly_all_titles(sample(), each, prices)][:1]
     return (*((key,) if key else ()), *own, *serving), bool(serving)
 
 

@@ -720,5 +720,22 @@ def test_a_subtitle_or_information_describes_where_nothing_else_does(tmp_path: P
     assert (drill.title, drill.description) == ("Taladro", "Con dos brocas")
 
 
+def test_titles_that_repeat_at_one_price_are_products(tmp_path: Path) -> None:
+    rows = ["Ridge tent,120,2", "Ridge tent,120,3", "Bell tent,300,4", "Bell tent,300,5", "Tarp,40,2", "Tarp,40,2"]
+    records, rejections = read(write(tmp_path, "tents.csv", "\n".join(["name,price,people", *rows])))
+    assert [(each.item.sku, each.item.price_cents) for each in records][:2] == [
+        ("Ridge tent", 12000),
+        ("Bell tent", 30000),
+    ]
+    assert records[0].item.attributes == {"people": (2, 3)}
+    assert not rejections
+    for table in (
+        "name,price,people\n" + "\n".join(rows).replace("120,3", "140,3"),
+        "name,people\nA,1\nA,2\nB,1\nB,2\n",
+    ):
+        with pytest.raises(SourceError):
+            read(write(tmp_path, "tents.csv", table))
+
+
 def test_a_stray_comma_before_a_title_is_no_part_of_it(tmp_path: Path) -> None:
     assert only(write(tmp_path, "shop.csv", 'sku,title,price\n1,"  ,\n  Desk lamp",9\n')).item.title == "Desk lamp"

@@ -248,8 +248,9 @@ class Indexer:
     def read(
         self, source: Source, summary: SourceSummary, of_source: SourceRun, retried: RetriedLetters | None = None
     ) -> Generator[ReadRow, None, None]:
-        """The source's rows, each with what the catalog has of it, or rejected; counted on the way. With ``retried``
-        only its rows, and of the others only the skus are noted."""
+        """The source's rows, each with what the catalog has of it, or rejected; counted on the way. A row that says the
+        same as an earlier one is counted and passed by. With ``retried`` only its rows, and of the others only the skus
+        are noted."""
         with closing(batched(source.rows(), LOOKUP_ROWS, weigh=weigh)) as batches:
             for batch in batches:
                 rows = batch if retried is None else of_source.noting_others(retried.among(batch))
@@ -257,6 +258,9 @@ class Indexer:
                 known = self.store.catalog.known_items([record.item.sku for record in records])
                 for row in rows:
                     summary.n_rows += row.n_rows
+                    if isinstance(row, Record) and of_source.has(row):
+                        summary.n_repeated_rows += row.n_rows
+                        continue
                     found = row if isinstance(row, Rejection) else self.join_known(row, known, of_source)
                     if isinstance(row, Rejection) and row.sku is not None:  # it is still in the source
                         of_source.rejected.first_origin(row.sku, row.origin)
@@ -267,7 +271,7 @@ class Indexer:
     def join_known(self, record: Record, known: Mapping[str, KnownItem], of_source: SourceRun) -> ReadRow:
         """A record with what the catalog has of it, by sku; rejected if an earlier row has its sku."""
         sku = record.item.sku
-        if (first := of_source.skus.first_origin(sku, record.origin)) is not None:
+        if (first := of_source.first_origin(record)) is not None:
             reason = f"The sku {sku!r} is already used at {first}."
             return Rejection(record.origin, reason, "Keep one row per sku.", sku, record.n_rows)
         before = known.get(sku)

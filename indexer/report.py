@@ -71,6 +71,8 @@ def _table(source: Source, report: IndexingProgress) -> Iterator[tuple[str, str]
     """What was read and from where, one line for each."""
     summary = report.summary
     yield "rows read", f"{summary.n_rows:,}"
+    if summary.n_repeated_rows:
+        yield "repeated", f"{rows_in_words(summary.n_repeated_rows)}, the same as earlier ones"
     n_items = report.n_added + report.n_updated + report.n_unchanged
     yield "items", f"{n_items:,}"
     yield "variants", f"{summary.n_variants:,}"

@@ -61,7 +61,8 @@ class SourceSummary:
     """Counts a source's rows as they pass; its memory does not grow with the source.
 
     One thread may ``add`` while another counts what it rejects. ``n_rows`` counts the source's own rows, of which a
-    record may hold several; ``n_images`` the images that records name, whether they can be used or not.
+    record may hold several; ``n_images`` the images that records name, whether they can be used or not;
+    ``n_repeated_rows`` those that say the same as an earlier one.
     """
 
     def __init__(self) -> None:
@@ -71,6 +72,7 @@ class SourceSummary:
         self.n_prices = 0
         self.n_images = 0
         self.n_rejected_rows = 0
+        self.n_repeated_rows = 0
         self.attributes: set[str] = set()
         self.examples: list[Record] = []
         self._values: dict[str, list[str]] = {}

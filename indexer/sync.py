@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sqlite3
 from collections import Counter
@@ -41,22 +42,27 @@ OnGone = Callable[[GoneItems], bool]
 
 
 class KnownSkus:
-    """The skus of a source with the origin of each. They live in a private temporary database that SQLite moves to
-    disk when it grows, so memory does not grow with the catalog. For one thread at a time."""
+    """The skus of a source with the origin and a digest of each. They live in a private temporary database that SQLite
+    moves to disk when it grows, so memory does not grow with the catalog. For one thread at a time."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA synchronous = OFF")
-        self._database.execute("CREATE TABLE skus (sku TEXT PRIMARY KEY, origin TEXT) WITHOUT ROWID")
+        self._database.execute("CREATE TABLE skus (sku TEXT PRIMARY KEY, origin TEXT, digest BLOB) WITHOUT ROWID")
         self._database.execute("BEGIN")
 
-    def first_origin(self, sku: str, origin: str) -> str | None:
+    def first_origin(self, sku: str, origin: str, digest: bytes = b"") -> str | None:
         """Add a sku; if it is known already, return the origin it was first added with."""
-        cursor = self._database.execute("INSERT OR IGNORE INTO skus VALUES (?, ?)", (sku, origin))
+        cursor = self._database.execute("INSERT OR IGNORE INTO skus VALUES (?, ?, ?)", (sku, origin, digest))
         if cursor.rowcount:
             return None
         row = self._database.execute("SELECT origin FROM skus WHERE sku = ?", (sku,)).fetchone()
         return str(row[0])
+
+    def has(self, sku: str, digest: bytes) -> bool:
+        """Whether a sku was added with this digest."""
+        row = self._database.execute("SELECT digest FROM skus WHERE sku = ?", (sku,)).fetchone()
+        return row is not None and row[0] == digest
 
     def __contains__(self, sku: str) -> bool:
         return self._database.execute("SELECT 1 FROM skus WHERE sku = ?", (sku,)).fetchone() is not None
@@ -69,6 +75,12 @@ class KnownSkus:
 def file_name(source: str) -> str:
     """The name of a source without the folders before it."""
     return re.split(r"[/\\]", source.rstrip("/\\"))[-1]
+
+
+def digest_of(record: Record) -> bytes:
+    """What records have in common that say the same of one item, wherever they stand."""
+    images = [image.path or image.url or hash(image.data) for image in record.images]
+    return hashlib.blake2b(repr((record.item, images)).encode("utf-8", "surrogatepass"), digest_size=12).digest()
 
 
 class SourceRun:
@@ -89,6 +101,14 @@ class SourceRun:
         """Drop what was noted."""
         self.skus.close()
         self.rejected.close()
+
+    def has(self, record: Record) -> bool:
+        """Whether an earlier row says the same."""
+        return self.skus.has(record.item.sku, digest_of(record))
+
+    def first_origin(self, record: Record) -> str | None:
+        """Note a record; if an earlier row has its sku, return where that is."""
+        return self.skus.first_origin(record.item.sku, record.origin, digest_of(record))
 
     def note(self, known: KnownItem | None) -> bool:
         """Count an item that the source has, by the source it came from; returns whether that is another one."""

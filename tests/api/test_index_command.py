@@ -32,7 +32,7 @@ def test_it_prints_what_it_did_and_a_second_run_changes_nothing(vitrina: Vitrina
 
 def test_columns_are_mapped_and_dead_letters_written(vitrina: Vitrina, tmp_path: Path) -> None:
     catalog = tmp_path / "odd.csv"
-    catalog.write_text("nr;bezeichnung\n1;Becher\n;Kanne\n1;Becher\n", encoding="utf-8")
+    catalog.write_text("nr;bezeichnung\n1;Becher\n;Kanne\n1;Tasse\n", encoding="utf-8")
     assert vitrina("index", str(catalog), "--map", "sku=nope")[0] == 1
     status, printed, _ = vitrina("index", str(catalog), "--map", "sku=nr", "--map", "title=bezeichnung")
     assert status == 3

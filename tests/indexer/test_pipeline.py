@@ -322,7 +322,7 @@ def test_every_row_is_counted_with_what_was_left_out(store: Store, indexer: Inde
     given: list[Row] = [
         replace(make_record("a", origin="c.csv:2"), problems=(prices[0],), n_rows=3),
         replace(make_record("b", origin="c.csv:5"), problems=(prices[1],)),
-        make_record("b", origin="c.csv:6"),
+        make_record("b", "another", origin="c.csv:6"),
         Rejection("c.csv:7", "Rows 6 to 9 cannot be read.", "Export them again.", n_rows=4),
         Record("c.csv:11", Item("d", "priced", price_cents=5, attributes={"size": 4})),
     ]
@@ -336,6 +336,15 @@ def test_every_row_is_counted_with_what_was_left_out(store: Store, indexer: Inde
         ]
         assert [record.item.sku for record in summary.examples] == ["a", "b", "d"]
     assert ["n_rows" in letter for letter in letters(store)] == [False, True]
+
+
+def test_rows_that_say_the_same_as_earlier_ones_are_no_rejections(store: Store, indexer: Indexer) -> None:
+    given = [make_record(sku, sku, images=[make_image("red")], origin=f"c.csv:{n}") for n, sku in enumerate("abab")]
+    given[3] = make_record("b", "another", origin="c.csv:3")
+    done = indexer.run(MemorySource(given))
+    assert counts(done) == (2, 0, 0, 1)
+    assert (done.summary.n_rows, done.summary.n_repeated_rows, done.summary.n_rejected_rows) == (4, 1, 1)
+    assert [letter["sku"] for letter in letters(store)] == ["b"]
 
 
 @pytest.mark.usefixtures("whole_batches")

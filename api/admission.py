@@ -57,7 +57,7 @@ so long after that."""
 
 PATHS: Final = (
     (Work.SEARCH, re.compile(r"POST /v1/(search|explain)|GET /v1/items/.+/similar", re.DOTALL)),
-    (Work.WRITE, re.compile(r"(PUT|DELETE) /v1/items/.*|POST /v1/items:batch", re.DOTALL)),
+    (Work.WRITE, re.compile(r"(PUT|PATCH|DELETE) /v1/items/.*|POST /v1/items:batch", re.DOTALL)),
     (Work.IMPORT, re.compile(r"POST /v1/imports|GET /v1/imports/.*/events", re.DOTALL)),
     (Work.IMAGE, re.compile(r"GET /v1/images/.*", re.DOTALL)),
 )

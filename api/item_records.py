@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
@@ -23,9 +24,10 @@ COLUMNS = Columns(fields={name: (name,) for name in FIELDS}, images=("images",))
 """How ``ItemIn`` maps to a catalog row: its fields keep their names."""
 
 
-def record_of(sku: str, item: ItemIn) -> Record:
+def record_of(sku: str, item: ItemIn, n_images: int = 0) -> Record:
     """The item as a record, under the same rules as every catalog row, but for its sku, which is what the request
-    names, whatever a spreadsheet would mean by it. Raises InputError."""
+    names, whatever a spreadsheet would mean by it. ``n_images`` is how many images it has where the request has none.
+    Raises InputError."""
     key = key_text(sku)
     if not key or len(sku) > MAX_SKU_CHARS:
         raise InputError(
@@ -43,18 +45,14 @@ def record_of(sku: str, item: ItemIn) -> Record:
         raise InputError(record.reason, remedy=record.remedy)
     if record.problems:  # a request is answered: what is wrong in it can be mended, so nothing is left out
         raise InputError(record.problems[0].reason, remedy=record.problems[0].remedy)
-    variants = tuple(variant_of(variant, len(record.images)) for variant in item.variants)
+    variants = tuple(variant_of(variant, len(record.images) or n_images) for variant in item.variants)
     return replace(record, item=replace(record.item, sku=key, variants=variants))
 
 
 def variant_of(variant: VariantIn, n_images: int) -> Variant:
     """A variant of an item with so many images. Raises InputError for an image that it has not, and for an address that
     is none of the web."""
-    if any(at >= n_images for at in variant.images):
-        raise InputError(
-            f"The variant {variant.sku!r} has an image {max(variant.images)} of {n_images}.",
-            remedy='Count from 0 in "images" of the item.',
-        )
+    check_positions(variant, n_images)
     options = {attribute_key(name) or key_text(name): value for name, value in variant.options.items()}
     identifiers = (key_text(each) for each in variant.identifiers)
     return Variant(
@@ -66,6 +64,15 @@ def variant_of(variant: VariantIn, n_images: int) -> Variant:
         images=tuple(variant.images),
         url=read_url(web_address(variant.url)),
     )
+
+
+def check_positions(variant: VariantIn | Variant, n_images: int) -> None:
+    """Raises InputError for an image of a variant that the item, with so many, has not."""
+    if any(at >= n_images for at in variant.images):
+        raise InputError(
+            f"The variant {variant.sku!r} has an image {max(variant.images)} of {n_images}.",
+            remedy='Count from 0 in "images" of the item.',
+        )
 
 
 WEB = ("http://", "https://")
@@ -83,9 +90,9 @@ NOT_IN_URLS = re.compile(r"[\s<>|\"\\^`{}\x00-\x1f\x7f-\x9f]")
 """What an address has in it only with ``%``. In a catalog's cell it ends one image and begins another, or a path."""
 
 
-def fetches(item: ItemIn) -> bool:
-    """Whether images of an item are fetched."""
-    return any(image.startswith(WEB) for image in item.images)
+def fetches(images: Sequence[str]) -> bool:
+    """Whether some of an item's images are fetched."""
+    return any(image.startswith(WEB) for image in images)
 
 
 def image_cell(image: str) -> str | bytes:

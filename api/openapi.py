@@ -20,6 +20,7 @@ FORM_FIELDS: Final = ("text", "without", "sort")
 
 ENDS_IN_SIMILAR: Final = {
     "put": "Put Item Whose Sku Ends In /similar",
+    "patch": "Patch Item Whose Sku Ends In /similar",
     "delete": "Delete Item Whose Sku Ends In /similar",
 }
 
@@ -72,7 +73,7 @@ def describe_similar(document: Schema) -> None:
     since a sku may end as it does."""
     fields = document["components"]["schemas"]["SearchRequest"]["properties"]
     item, similar = document["paths"]["/v1/items/{sku}"], document["paths"]["/v1/items/{sku}/similar"]
-    for method in ("put", "delete"):
+    for method in ENDS_IN_SIMILAR:
         named = {"operationId": f"{item[method]['operationId']}_similar", "summary": ENDS_IN_SIMILAR[method]}
         similar[method] = {**item[method], **named}
     answer = similar["get"]["responses"]["200"]["content"]["application/json"]

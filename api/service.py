@@ -232,17 +232,18 @@ class Service:
             raise no_reranker()
         return replace(rerank_options_of(request, self.reranking.defaults), since=time.monotonic())
 
-    def put(self, record: Record, cancelled: threading.Event | None = None) -> StoredItem:
+    def put(
+        self, record: Record, cancelled: threading.Event | None = None, before: StoredItem | None = None
+    ) -> StoredItem:
         """Index one item; every later answer can have it. Once it is ``cancelled`` no more of its images are fetched.
 
-        Blocks, for seconds if another encoder has just become active. Raises InputError, and EncoderError if the
-        catalog's encoder cannot be loaded.
-        """
+        Blocks, for seconds if another encoder has just become active. Raises EncoderError if the catalog's encoder
+        cannot be loaded, and as ``Indexer.put`` does, where ``before`` is told."""
         twins = self._twins_of([record.item.sku])
         while True:
             try:
                 with self._fetcher.limited(FETCH_S, cancelled):
-                    stored = self._indexer.put(record)
+                    stored = self._indexer.put(record, before)
             except EncoderReplacedError:
                 self.switch()
                 continue

@@ -16,6 +16,7 @@ from vitrina.indexer.preparation import (
     PreparedItem,
     Preparer,
     absent_images,
+    content_hash,
     prepare_stored,
     weigh,
 )
@@ -46,7 +47,7 @@ from vitrina.search.index.replica import IndexReplica
 from vitrina.search.store.sources import KnownItem
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderReplacedError, InputError, NotFoundError
-from vitrina.search.types.item import StoredItem
+from vitrina.search.types.item import Item, StoredItem
 
 LOOKUP_ROWS = 128
 """Rows whose content hashes are compared with the catalog's in one query."""
@@ -228,10 +229,26 @@ class Indexer:
             on_progress(done)
         return done
 
-    def put(self, record: Record) -> StoredItem:
-        """Index one item now. Raises InputError with the reason if it would be a dead letter. Blocks."""
-        self.commit(self.encode([self.prepare_whole(record)]))
+    def put(self, record: Record, before: StoredItem | None = None) -> StoredItem:
+        """Index one item now. With what it was ``before``, it keeps the images of that unless the record has any.
+        Raises InputError with the reason if it would be a dead letter, and ItemChangedError if it is no longer as it
+        was before. Blocks."""
+        is_kept = before is not None and before.image_ids and not record.images
+        prepared = self.prepare_kept(record.item, before) if before and is_kept else self.prepare_whole(record)
+        self.commit(self.encode([prepared]), before=before)
         return self.store.catalog.item(record.item.sku)
+
+    def prepare_kept(self, item: Item, before: StoredItem) -> PreparedItem:
+        """An item with the images that it had before, which are embedded anew only where their vectors are missing.
+        Raises InputError if one of them is lost. Blocks."""
+        with self.store.catalog.reading() as reader:
+            vectors = reader.image_vectors(self.index_version, before.item.sku)
+        digest = before.content_hash and content_hash(item, before.image_ids)  # incomplete stays so
+        changed = replace(before, item=item, content_hash=digest)
+        prepared = prepare_stored(self.store, self.encoder, changed, self.preparer.working_side_px, vectors)
+        if prepared.failures:
+            raise InputError(prepared.failures[0].reason, remedy=prepared.failures[0].remedy)
+        return prepared
 
     def prepare_whole(self, record: Record) -> PreparedItem:
         """An item ready to be encoded with all its images. Raises InputError with the reason if one cannot be used.
@@ -311,13 +328,14 @@ class Indexer:
         """Embed what is prepared among these rows."""
         return encoded(self.encoder, rows)
 
-    def commit(self, batch: ItemBatch, source_id: int | None = None) -> None:
-        """Store a batch's images, then commit its items, so that no item is there before its images are."""
+    def commit(self, batch: ItemBatch, source_id: int | None = None, before: StoredItem | None = None) -> None:
+        """Store a batch's images, then commit its items, so that no item is there before its images are. Raises
+        ItemChangedError where an item is no longer as it was ``before``."""
         self.store.images.put_all(batch.images)
         self.store.fingerprints.put_all(batch.fingerprints)
         self.store.web_images.put_all(batch.found)
         if batch.entries:
-            self.store.catalog.commit(self.index_version, batch.entries, source_id)
+            self.store.catalog.commit(self.index_version, batch.entries, source_id, before)
 
 
 def add(done: IndexingProgress, batch: ItemBatch) -> IndexingProgress:

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -342,11 +343,21 @@ def with_images(item: Item, positions: Mapping[int, int]) -> Item:
 LOST_REMEDY = "Index the catalog that lists this item again, with the image in its place."
 
 
-def prepare_stored(store: Store, encoder: Encoder, stored: StoredItem, side_px: int) -> PreparedItem:
-    """Prepare an item of the catalog, with those of its images that are in the image store and intact; ``side_px`` is
-    the encoder's ``working_side_px``. Blocks."""
-    pixels, failures = [], []
+def prepare_stored(
+    store: Store,
+    encoder: Encoder,
+    stored: StoredItem,
+    side_px: int,
+    vectors: Mapping[str, NDArray[np.float32]] = MappingProxyType({}),
+) -> PreparedItem:
+    """Prepare an item of the catalog, with those of its images whose ``vectors`` are known, by their ids, or that are
+    in the image store and intact; ``side_px`` is the encoder's ``working_side_px``. Blocks."""
+    pixels: list[Pixels | KeptVector] = []
+    failures = []
     for image_id in stored.image_ids:
+        if image_id in vectors:
+            pixels.append(KeptVector(vectors[image_id]))
+            continue
         try:
             data = store.images.read(image_id)
             pixels.append(encoder.prepare(decode_image(data, working_side_px=side_px).pixels))

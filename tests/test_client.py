@@ -114,6 +114,10 @@ def test_items_are_put_read_and_deleted(remote: Client) -> None:
     put = remote.put("C-1", {"title": "Mug", "attributes": {"colour": "red"}, "images": [make_image()]})
     assert (put.sku, put.title, len(put.image_urls)) == ("C-1", "Mug", 1)
     assert remote.item("C-1") == put
+    changed = remote.patch("C-1", {"price_cents": 990, "currency": "EUR", "attributes": {"colour": None}})
+    assert (changed.title, changed.price_cents, changed.attributes) == ("Mug", 990, {})
+    assert changed.image_urls == put.image_urls
+    assert remote.patch("C-1", {"images": [make_image("green")]}).image_urls != put.image_urls
     assert remote.explain("Mug", "C-1").sentence
     assert remote.facets("Mug", fields=["colour"])["fields"][0]["field"] == "colour"
     assert remote.items(limit=2).next_cursor

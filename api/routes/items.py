@@ -6,6 +6,8 @@ import asyncio
 import re
 import threading
 import time
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -19,6 +21,7 @@ from starlette.convertors import PathConvertor, register_url_convertor
 from vitrina.api.answers import AnswerOut
 from vitrina.api.item_answers import ItemOut, ItemPageOut, position_of, public_name
 from vitrina.api.item_batches import BatchIn, BatchOut, BatchWriter, PutIn
+from vitrina.api.item_patches import PatchIn, patched
 from vitrina.api.item_records import fetches, record_of
 from vitrina.api.request_schemas import CURSOR, LIMIT, RANK, SKU
 from vitrina.api.requests import ItemIn, SearchRequest, from_json, is_reranked, strict_json
@@ -27,7 +30,7 @@ from vitrina.api.service import FETCH_S, Service
 from vitrina.api.streaming import RESPONSES, respond, while_connected
 from vitrina.indexer.sources.base import Record
 from vitrina.indexer.sources.cells import key_text
-from vitrina.search.types.errors import FilterError
+from vitrina.search.types.errors import FilterError, ItemChangedError
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.query import WINDOW
@@ -129,7 +132,7 @@ async def put_item(
 ) -> ItemOut:
     """Add an item, or replace it as a whole. It is searchable when the response arrives."""
     record, cancelled = record_of(sku, item), threading.Event()
-    threads = service.fetching if fetches(item) else service.writing
+    threads = service.fetching if fetches(item.images) else service.writing
     work = threads.submit(put, service, record, cancelled)
     existed, stored = await while_connected(request, work, cancelled.set, time.monotonic() + FETCH_S)
     response.status_code = 200 if existed else 201
@@ -142,12 +145,38 @@ def put(service: Service, record: Record, cancelled: threading.Event) -> tuple[b
     return existed, service.put(record, cancelled)
 
 
+@router.patch("/v1/items/{sku:sku}")
+async def patch_item(
+    request: Request,
+    service: RunningService,
+    sku: Annotated[str, PathParameter(json_schema_extra=SKU)],
+    changes: PatchIn,
+) -> ItemOut:
+    """Change some fields of an item (RFC 7396): those given are replaced, null removes one, attributes are merged by
+    name, and what is not given stays, as images do. It is searchable so when the response arrives."""
+    cancelled = threading.Event()
+    threads = service.fetching if fetches(changes.images) else service.writing
+    work = threads.submit(patch, service, sku, changes, cancelled)
+    return ItemOut.of(await while_connected(request, work, cancelled.set, time.monotonic() + FETCH_S))
+
+
+def patch(service: Service, sku: str, changes: PatchIn, cancelled: threading.Event) -> StoredItem:
+    """The item as it is stored once it is changed. Blocks as ``put`` does. Raises NotFoundError and InputError."""
+    while True:
+        before = service.store.catalog.item(key_text(sku))
+        record, gets_images = patched(sku, before, changes), "images" in changes.model_fields_set
+        if record.item == before.item and not gets_images:
+            return before
+        with suppress(ItemChangedError):  # then what was written meanwhile is changed
+            return service.put(record, cancelled, replace(before, image_ids=()) if gets_images else before)
+
+
 @router.post("/v1/items:batch")
 async def write_items(request: Request, service: RunningService, batch: BatchIn) -> BatchOut:
     """Put and delete up to 1,000 items, in this order. Each has a result of its own: one that fails keeps no other from
     being written. Those that are written are searchable when the response arrives."""
     cancelled = threading.Event()
-    is_slow = any(fetches(each.item) for each in batch.operations if isinstance(each, PutIn))
+    is_slow = any(fetches(each.item.images) for each in batch.operations if isinstance(each, PutIn))
     threads = service.fetching if is_slow else service.writing
     work = threads.submit(BatchWriter(service, cancelled).write, batch.operations)
     return await while_connected(request, work, cancelled.set, time.monotonic() + FETCH_S)

@@ -156,14 +156,23 @@ class Catalog:
 
     # Writing
 
-    def commit(self, version_id: int, entries: Sequence[IndexedItem], source_id: int | None = None) -> int:
+    def commit(
+        self,
+        version_id: int,
+        entries: Sequence[IndexedItem],
+        source_id: int | None = None,
+        before: StoredItem | None = None,
+    ) -> int:
         """Insert or replace items by sku, all or none; returns the change's sequence number.
 
         They become items of a source; without one those that are there stay with theirs. Skus must be distinct within
-        one call. Raises EncoderReplacedError where another index version is the active one.
+        one call. Raises EncoderReplacedError where another index version is the active one, and ItemChangedError where
+        an item is no longer as it was ``before``.
         """
         with self.database.write() as connection:
             index_versions.check_active(connection, version_id)
+            if before is not None:
+                items.check_unchanged(connection, before)
             return items.replace_items(connection, version_id, entries, source_id)
 
     def mark_incomplete(self, stored: Sequence[StoredItem]) -> None:

@@ -27,6 +27,7 @@ from vitrina.search.store.database import (
 )
 from vitrina.search.store.sql import ids_of_parameter, insert_rows, insert_with_ids
 from vitrina.search.store.terms import stored_variant, term_rows, variant_columns
+from vitrina.search.types.errors import ItemChangedError
 from vitrina.search.types.filters import facets as facets_of
 from vitrina.search.types.identifiers import folded, folded_title
 from vitrina.search.types.identifiers import identifiers as identifiers_of
@@ -292,6 +293,12 @@ def mark_incomplete(connection: Connection, stored: Sequence[StoredItem]) -> Non
     """Let the next run over the items' source index them again, unless they changed since they were read."""
     for chunk in chunks(list(unchanged(connection, stored))):
         connection.execute(update(items).where(items.c.id.in_(chunk)).values(content_hash=INCOMPLETE))
+
+
+def check_unchanged(connection: Connection, before: StoredItem) -> None:
+    """Raises ItemChangedError unless an item is as it was read."""
+    if not list(unchanged(connection, [before])):
+        raise ItemChangedError(f"The item {before.item.sku!r} changed meanwhile.", remedy="Try again.")
 
 
 def clear_parts(connection: Connection, item_ids: Sequence[int]) -> None:

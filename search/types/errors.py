@@ -101,6 +101,12 @@ class EncoderReplacedError(EncoderError):
     code = "encoder_replaced"
 
 
+class ItemChangedError(StateError):
+    """An item is no longer as it was read, or gone."""
+
+    code = "item_changed"
+
+
 class StorageError(StateError):
     """The catalog, the image store or a snapshot cannot be read or written (a full disk, a damaged file)."""
 

@@ -29,6 +29,7 @@ ITEM = {"title": "Linen shirt", "images": [data_uri(make_image("navy"))]}
         ("GET", "/v1/images/5f2c", "search"),
         ("GET", "/v1/facets", "search"),
         ("PUT", "/v1/items/a", "write"),
+        ("PATCH", "/v1/items/a", "write"),
         ("DELETE", "/v1/items/a", "write"),
         ("POST", "/v1/items:batch", "write"),
         ("POST", "/v1/imports", "write"),

@@ -176,6 +176,7 @@ def search(client: TestClient) -> Any:
         ("GET", "/v1/items/a/b/similar", Work.SEARCH),
         ("GET", "/v1/items/a", None),
         ("PUT", "/v1/items/a/similar", Work.WRITE),
+        ("PATCH", "/v1/items/a", Work.WRITE),
         ("DELETE", "/v1/items/a\nb", Work.WRITE),
         ("GET", "/v1/images/0", Work.IMAGE),
         ("GET", "/healthz", None),

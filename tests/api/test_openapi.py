@@ -43,6 +43,7 @@ REASONS = (
     "neither an image nor any text",
     "offline, on purpose",
     "has an image ",
+    "comes from its variants",
     "is not calibrated for queries",
     "asks for explanations and forbids",
 )

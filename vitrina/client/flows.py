@@ -220,6 +220,14 @@ def put(sku: str, fields: Mapping[str, Any]) -> Flow[CatalogItem]:
     return (yield from got(CatalogItem, Call("PUT", item_path(sku), json=body)))
 
 
+def patch(sku: str, changes: Mapping[str, Any]) -> Flow[CatalogItem]:
+    """Change some fields of an item, under the names that ``put`` takes: those given are replaced, None removes one,
+    attributes are merged by name, and the rest stays, as images do. Raises ServiceError, with the status 404 if there
+    is no such item."""
+    body = (yield from item_body(changes)) if changes.get("images") else dict(changes)
+    return (yield from got(CatalogItem, Call("PATCH", item_path(sku), json=body)))
+
+
 def delete(sku: str) -> Flow[None]:
     """Remove an item. Raises ServiceError, with the status 404 if there is none."""
     yield Call("DELETE", item_path(sku))

@@ -28,6 +28,7 @@ REQUESTS: Sequence[tuple[str, str, Mapping[str, Any]]] = (
     ("GET", "/v1/items/a/similar", {}),
     ("GET", "/v1/images/a", {}),
     ("PUT", "/v1/items/a", {"json": ITEM}),
+    ("PATCH", "/v1/items/a", {"json": {"title": "Shirt"}}),
     ("DELETE", "/v1/items/a", {}),
 )
 
@@ -65,7 +66,7 @@ def test_a_revoked_key(guarded: TestClient, keys: KeyFile) -> None:
 def test_a_key_of_another_scope(
     guarded: TestClient, keys: KeyFile, method: str, path: str, sent: Mapping[str, Any]
 ) -> None:
-    _, secret = keys.add("other", [KeyScope.SEARCH if method in ("PUT", "DELETE") else KeyScope.WRITE])
+    _, secret = keys.add("other", [KeyScope.SEARCH if method in ("PUT", "PATCH", "DELETE") else KeyScope.WRITE])
     response = guarded.request(method, path, headers=bearer(secret), **sent)
     assert response.status_code == 403
     assert response.json()["error"]["code"] == "out_of_scope"

@@ -127,7 +127,8 @@ def index(
 ) -> None:
     """Index catalogs: add new items, update changed ones, skip the rest.
 
-    The exit status is 0 if every row went in, 3 if some did not, 1 if a source cannot be read or nothing went in.
+    The exit status is 0 if every row went in, 3 if some did not, or --sync kept items that are gone since they are
+    many, 1 if a source cannot be read or nothing went in.
     """
     from vitrina.api.cli.index_sources import GivenOptions, open_again, options_of, parse_mapping
     from vitrina.api.rerankers import feature_stage
@@ -162,8 +163,9 @@ def index(
         if not dry_run:
             finish_features(store, settings, features, reporter)
         n_items = None if dry_run else store.catalog.counts()["items"]
-        reporter.end(n_items, settings.store, exit_status(reports))
-    raise typer.Exit(exit_status(reports))
+        status = exit_status(reports, deletes_few=sync and not yes)
+        reporter.end(n_items, settings.store, status)
+    raise typer.Exit(status)
 
 
 def ray_engine(store: Store, encoder: Encoder, settings: Settings, address: str | None, stack: ExitStack) -> RayEngine:

@@ -20,11 +20,13 @@ MAX_REASONS_SHOWN = 20
 MAX_VALUE_CHARS = 100
 
 
-def exit_status(reports: Sequence[IndexingProgress]) -> int:
-    """0 if every row went in, 3 if some did not, 1 if none did."""
+def exit_status(reports: Sequence[IndexingProgress], *, deletes_few: bool = False) -> int:
+    """0 if every row went in, 3 if some did not, 1 if none did. 3, too, where items that are gone were to be deleted
+    and were kept since they are many, as ``deletes_few`` asks."""
     if not any(report.n_added + report.n_updated + report.n_unchanged for report in reports):
         return EXIT_NOTHING
-    return EXIT_PARTLY if any(report.n_rejected for report in reports) else 0
+    is_kept = deletes_few and any(report.gone.is_doubtful and not report.n_deleted for report in reports)
+    return EXIT_PARTLY if is_kept or any(report.n_rejected for report in reports) else 0
 
 
 def show_report(source: Source, report: IndexingProgress, *, dry_run: bool) -> None:

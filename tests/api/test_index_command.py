@@ -223,6 +223,22 @@ def test_the_exit_status_says_whether_all_went_in(vitrina: Vitrina, tmp_path: Pa
     assert "cut.parquet is not a Parquet file that can be read" in complaint
 
 
+def test_a_nightly_run_that_dares_not_delete_tells_by_its_exit_status(vitrina: Vitrina, tmp_path: Path) -> None:
+    catalog = tmp_path / "shop.csv"
+
+    def index(skus: str, *options: str) -> int:
+        catalog.write_text("sku,title\n" + "".join(f"{sku},mug {sku}\n" for sku in skus), encoding="utf-8")
+        return vitrina("index", str(catalog), *options)[0]
+
+    assert index("ABCDEF") == 0
+    assert (index("ABC", "--sync"), index("ABC"), index("ABC", "--sync", "--yes"), index("ABC", "--sync")) == (
+        3,
+        0,
+        0,
+        0,
+    )
+
+
 def test_a_dialect_of_ones_own(vitrina: Vitrina, tmp_path: Path) -> None:
     catalog, dialect = tmp_path / "till.csv", tmp_path / "till.toml"
     catalog.write_text("plu;text;vk;zu\n10;Shirt;;\n11;Shirt red;9,90;10\n20;Bag;5,00;\n", encoding="utf-8")

@@ -127,8 +127,8 @@ def index(
 ) -> None:
     """Index catalogs: add new items, update changed ones, skip the rest.
 
-    The exit status is 0 if every row went in, 3 if some did not, or --sync kept items that are gone since they are
-    many, 1 if a source cannot be read or nothing went in.
+    The exit status is 0 if every row went in, 3 if some did not, if no image could be used, or if --sync kept
+    items that are gone since they are many, 1 if a source cannot be read or nothing went in.
     """
     from vitrina.api.cli.index_sources import GivenOptions, open_again, options_of, parse_mapping
     from vitrina.api.rerankers import feature_stage

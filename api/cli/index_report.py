@@ -21,12 +21,14 @@ MAX_VALUE_CHARS = 100
 
 
 def exit_status(reports: Sequence[IndexingProgress], *, deletes_few: bool = False) -> int:
-    """0 if every row went in, 3 if some did not, 1 if none did. 3, too, where items that are gone were to be deleted
-    and were kept since they are many, as ``deletes_few`` asks."""
+    """0 if every row went in, 3 if some did not, 1 if none did. 3, too, where there are images and none could be used,
+    and where items that are gone were to be deleted and were kept since they are many, as ``deletes_few`` asks."""
     if not any(report.n_added + report.n_updated + report.n_unchanged for report in reports):
         return EXIT_NOTHING
     is_kept = deletes_few and any(report.gone.is_doubtful and not report.n_deleted for report in reports)
-    return EXIT_PARTLY if is_kept or any(report.n_rejected for report in reports) else 0
+    n_images = sum(report.summary.n_images for report in reports)
+    has_no_image = 0 < n_images <= sum(report.n_failed_images for report in reports)
+    return EXIT_PARTLY if is_kept or has_no_image or any(report.n_rejected for report in reports) else 0
 
 
 def show_report(source: Source, report: IndexingProgress, *, dry_run: bool) -> None:

@@ -239,6 +239,16 @@ def test_a_nightly_run_that_dares_not_delete_tells_by_its_exit_status(vitrina: V
     )
 
 
+def test_a_run_in_which_no_image_could_be_used_tells_by_its_exit_status(vitrina: Vitrina, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.png")
+    catalog = tmp_path / "shop.csv"
+    for images, expected in (("bc", 3), ("ac", 0), ("", 0)):
+        rows = "".join(f"{name},mug {name},{name}.png\n" for name in images) or "d,mug,\n"
+        catalog.write_text(f"sku,title,image\n{rows}", encoding="utf-8")
+        assert vitrina("index", str(catalog), "--dry-run")[0] == expected
+        assert vitrina("index", str(catalog))[0] == expected
+
+
 def test_a_dialect_of_ones_own(vitrina: Vitrina, tmp_path: Path) -> None:
     catalog, dialect = tmp_path / "till.csv", tmp_path / "till.toml"
     catalog.write_text("plu;text;vk;zu\n10;Shirt;;\n11;Shirt red;9,90;10\n20;Bag;5,00;\n", encoding="utf-8")

@@ -20,6 +20,8 @@ from vitrina.search.types.query import SortOrder
 MAX_NAMED = 20
 """How many existing fields or values an error names."""
 
+PRICE_REMEDY = "Prices are filtered by price_cents, in whole cents (4990 for 49.90). "
+
 MAX_CLOSE_CHARS = 64
 """Longer values are not looked for among those that exist: a thousand of 450 characters take seconds."""
 
@@ -100,7 +102,8 @@ class FacetReader:
             if field not in known:
                 raise FilterError(
                     f"No item has a field {field!r:.200}.",
-                    remedy=f"Filter by one of: {', '.join(known[:100]) or '(the catalog is empty)'}.",
+                    remedy=(PRICE_REMEDY if field == "price" else "")
+                    + f"Filter by one of: {', '.join(known[:100]) or '(the catalog is empty)'}.",
                     details={"fields": known},
                 )
             self._check_value(condition.condition if isinstance(condition, Not) else condition)

@@ -192,6 +192,12 @@ def test_errors_have_one_shape_and_say_what_to_do(
     assert error["remedy"]
 
 
+def test_a_filter_by_price_is_told_the_name_of_prices(shared_client: TestClient) -> None:
+    answer = shared_client.post("/v1/search", json={"text": "shirt", "filters": {"price": {"lt": 60}}})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["remedy"].startswith("Prices are filtered by price_cents, in whole cents")
+
+
 def test_broken_json_and_huge_bodies_are_refused(shared_client: TestClient) -> None:
     broken = shared_client.post("/v1/search", content=b"{", headers={"content-type": "application/json"})
     assert (broken.status_code, broken.json()["error"]["code"]) == (422, "bad_request")

@@ -354,12 +354,13 @@ def test_a_disk_that_fills_up_keeps_every_batch_committed_before(
     commit, n_commits = Catalog.commit, 0
 
     def commit_until_full(
-        self: Catalog, index_version: int, entries: Sequence[IndexedItem], source_id: int | None = None
+        self: Catalog, index_version: int, entries: Sequence[IndexedItem], source_id: int | None, before: object
     ) -> int:
         nonlocal n_commits
         n_commits += 1
         if n_commits == 3:
             raise StorageError("The disk is full.", remedy="Free some space.")
+        assert before is None
         return commit(self, index_version, entries, source_id)
 
     monkeypatch.setattr(Catalog, "commit", commit_until_full)

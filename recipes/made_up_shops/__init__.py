@@ -16,9 +16,8 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 QUERIES = ".queries.jsonl"
 
-FITTED = (1, 2, 3, 7)
-"""The rounds that confidences are fitted to; what measures these must look at others. The seventh is of trades that the
-encoder has learnt nothing of."""
+FITTED = (1, 2, 3)
+"""The rounds that confidences are fitted to; what measures these must look at others."""
 
 
 @dataclass(frozen=True, slots=True)

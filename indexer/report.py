@@ -70,7 +70,8 @@ def _changes(report: IndexingProgress, *, dry_run: bool) -> str:
 def _table(source: Source, report: IndexingProgress) -> Iterator[tuple[str, str]]:
     """What was read and from where, one line for each."""
     summary = report.summary
-    yield "rows read", f"{summary.n_rows:,}"
+    n_hidden = source.hidden.n_rows if isinstance(source, TableSource) else 0
+    yield "rows read", f"{summary.n_rows + n_hidden:,}"
     if summary.n_repeated_rows:
         yield "repeated", f"{rows_in_words(summary.n_repeated_rows)}, the same as earlier ones"
     n_items = report.n_added + report.n_updated + report.n_unchanged

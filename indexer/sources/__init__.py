@@ -22,6 +22,7 @@ from vitrina.indexer.sources.dialects.grouping import grouped_dialect
 from vitrina.indexer.sources.dialects.layout import Layout
 from vitrina.indexer.sources.dialects.positions import WOOCOMMERCE, told_by_position
 from vitrina.indexer.sources.dialects.translation import translate
+from vitrina.indexer.sources.dialects.visibility import HiddenCounts, with_hidden
 from vitrina.indexer.sources.encodings import open_bytes
 from vitrina.indexer.sources.feed import open_feed
 from vitrina.indexer.sources.image_files import ImageFiles
@@ -89,7 +90,7 @@ class TableSource:
 
     ``headers`` says which of the file's columns a name stands for, ``container`` in which one the objects of a row are.
     Of the file's own columns, ``ignored`` are those that the dialect leaves out, and ``empty_columns``, once all rows
-    are read, those in which no row has anything.
+    are read, those in which no row has anything; ``hidden`` then counts what the shop does not show.
     """
 
     table: Table
@@ -101,6 +102,7 @@ class TableSource:
     container: str | None = None
     ignored: frozenset[str] = frozenset()
     empty_columns: set[str] = field(default_factory=set, compare=False)
+    hidden: HiddenCounts = field(default_factory=HiddenCounts, compare=False)
 
     @property
     def name(self) -> str:
@@ -145,16 +147,20 @@ class TableSource:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the operator should know about how the file was read."""
-        if not self.columns.is_keyed_by_title:
-            return self.table.notes
-        column = self._spelled(self.columns.fields["sku"][-1])
-        note = f"{self.name} has no column of keys: items go by {column}; --map sku=COLUMN names a key."
-        return (*self.table.notes, note)
+        notes = [*self.table.notes]
+        if self.columns.is_keyed_by_title:
+            column = self._spelled(self.columns.fields["sku"][-1])
+            notes.append(f"{self.name} has no column of keys: items go by {column}; --map sku=COLUMN names a key.")
+        if hidden := self.hidden.told(self._spelled):
+            notes.append(f"{self.name}: {hidden}")
+        return tuple(notes)
 
     def rows(self) -> Iterator[Record | Rejection]:
         """Every row as a record or as its rejection, in the file's order."""
+        self.hidden.clear()
         try:
-            for row in translate(self._noted(self.table.rows()), self.layout, self.columns, self.kept):
+            rows = self._noted(self.table.rows())
+            for row in translate(rows, self.layout, self.columns, self.kept, self.hidden):
                 yield row if isinstance(row, Rejection) else read_row(row, self.columns, self.files)
         except (OSError, EOFError, zlib.error) as error:
             raise _unreadable(self.table.path, error) from error
@@ -201,7 +207,8 @@ def open_source(
     if layout.joins_last and isinstance(table, DelimitedTable):
         table = replace(table, joins_last=True)
     kept_names = frozenset((mapping or {}).values())
-    if layout is built_in()[GENERIC]:
+    is_generic = layout is built_in()[GENERIC]
+    if is_generic:
         table = with_sizes(with_sections(table), kept_names)
     bound = Layout(layout, table.columns, kept_names)
     sample = cache(partial(_first_cells, table, bound))
@@ -213,10 +220,12 @@ def open_source(
         source=path.name,
         sample=sample,
     )
-    if layout is built_in()[GENERIC] and bound.nested is None and not isinstance(table, ParquetTable):
+    if is_generic and bound.nested is None and not isinstance(table, ParquetTable):
         layout = grouped_dialect(layout, columns, sample())
         bound = Layout(layout, table.columns, kept_names)
         columns = replace(columns, ignored=columns.ignored | bound.ignored)
+    if is_generic:
+        layout = with_hidden(layout, sample(), frozenset(columns.renamed))
     if (code := layout.currency(table.columns)) is not None:
         columns = replace(columns, currencies=dict.fromkeys(columns.fields.get("price", ()), code))
     kept = frozenset((*columns.renamed, *(each for name in mapping or {} for each in columns.fields.get(name, ()))))

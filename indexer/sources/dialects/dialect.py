@@ -215,17 +215,26 @@ class Discount(_Part):
     percent: Pattern = ""
 
 
+class Hidden(_Part):
+    """What the shop does not show: rows in which one of these columns has a value that ``values`` matches, of products
+    and variants, or ``of`` products alone."""
+
+    column: Names
+    values: Pattern
+    of: Literal["all", "product"] = "all"
+
+
 class CatalogDialect(_Part):
     """One layout: how to recognise it, which columns it prefers, and how its rows become products.
 
     ``prefixes`` are taken off columns (``g:``), which then beat those without; ``aliases`` are other names of columns,
-    as in translated exports; ``fields`` are the columns of each field, the
-    surest first; ``fill`` fills an empty column from others, ``derive`` from a template such as
-    ``images/{id}.jpg``; ``split`` says what stands between the values of a column; ``blank`` are words that mean
-    nothing; ``ignore`` are columns that become no attributes; ``usual`` are values that say nothing in a column since
-    most rows have them (``status = ["active"]``); ``image_folders`` are where images may lie, from the
-    file's own folder. ``currency_in_header`` finds a currency's code in the names of columns. ``joins_last``
-    says that writers leave commas in the last column unquoted.
+    as in translated exports; ``fields`` are the columns of each field, the surest first; ``fill`` fills an empty column
+    from others, ``derive`` from a template such as ``images/{id}.jpg``; ``split`` says what stands between the values
+    of a column; ``blank`` are words that mean nothing; ``ignore`` are columns that become no attributes; ``usual`` are
+    values that say nothing in a column since most rows have them (``status = ["active"]``); ``hidden`` tells what the
+    shop does not show; ``image_folders`` are where images may lie, from the file's own folder. ``currency_in_header``
+    finds a currency's code in the names of columns. ``joins_last`` says that writers leave commas in the last column
+    unquoted.
     """
 
     name: str
@@ -239,6 +248,7 @@ class CatalogDialect(_Part):
     blank: tuple[str, ...] = ()
     ignore: tuple[Pattern, ...] = ()
     usual: Mapping[str, tuple[str, ...]] = {}
+    hidden: tuple[Hidden, ...] = ()
     image_folders: tuple[str, ...] = ()
     currency_in_header: Pattern | None = None
     joins_last: bool = False
@@ -298,6 +308,7 @@ class CatalogDialect(_Part):
         kinds = join.kinds.column if join.kinds else ()
         of_variants = (own.sku, own.price, own.sale_price, own.image, own.surcharge, own.title, own.when)
         groups = (rule.all, *rule.any, *self.fields.values(), *of_variants, join.column, kinds, tuple(self.usual))
+        groups = (*groups, *(each.column for each in self.hidden))
         names = [*(each for names in groups for each in names), *self.aliases, *self.ignore]
         pairs = (
             each.replace("{n}", str(n)) for pair in self.pairs for each in (pair.name, pair.value) for n in range(1, 7)

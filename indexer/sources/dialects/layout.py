@@ -55,6 +55,15 @@ class Layout:
         self._lifted = [pair for pair in self._objects if pair[1].columns]
         usual = ((column, values) for name, values in dialect.usual.items() for column in self.columns((folded(name),)))
         self._usual = {column: frozenset(map(str.casefold, values)) for column, values in usual}
+        hidden = [
+            (column, re.compile(each.values, re.IGNORECASE), each.of)
+            for each in dialect.hidden
+            for column in self.columns(each.column)
+            if column not in kept
+        ]
+        self.hidden = [(column, values) for column, values, of in hidden if of == "all"]
+        """The columns that say what the shop does not show, with the values that do."""
+        self.hidden_products = [(column, values) for column, values, of in hidden if of == "product"]
         named = dialect.variants.named
         options = ((column, re.fullmatch(named, key)) for key, column in self._by_key.items() if named)
         self.options = {column: match[1] for column, match in options if match}
@@ -67,7 +76,14 @@ class Layout:
         """Whether rows with these columns are left as they are."""
         changes = (self._added, self.ignored, self._splits, self.pairs, self._lists, self._objects, self._fills)
         renamed = any(name != column for column, name in self._order)
-        more = (self.nested, self.dialect.blank, self._usual, self.dialect.variants.expand)
+        more = (
+            self.nested,
+            self.dialect.blank,
+            self._usual,
+            self.hidden,
+            self.hidden_products,
+            self.dialect.variants.expand,
+        )
         return not (any(changes) or renamed or any(more))
 
     def _numbered_fills(self) -> Iterator[tuple[str, tuple[str, ...]]]:

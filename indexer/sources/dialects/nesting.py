@@ -66,17 +66,22 @@ def with_words(options: dict[str, object], words: Sequence[str]) -> dict[str, ob
 
 
 def nested_variants(
-    origin: str, cells: dict[str, object], column: str | None, variants: Variants, bind: Callable[[Cells], Layout]
+    origin: str,
+    cells: dict[str, object],
+    column: str | None,
+    variants: Variants,
+    bind: Callable[[Cells], Layout],
+    is_shown: Callable[[Cells], bool],
 ) -> tuple[VariantRow, ...]:
-    """The variants that are objects in a column's cell, which is taken out of ``cells``; none if the objects have
-    neither a sku nor a price nor options."""
+    """The variants that are objects in a column's cell, which is taken out of ``cells``, and that the shop shows; none
+    if the objects have neither a sku nor a price nor options."""
     nested = cells.get(column) if column else None
     nested = parse_literal(nested) if isinstance(nested, str) else nested
     objects = nested if isinstance(nested, (list, tuple)) else ()
     found = [
         VariantRow(origin, roles, options)
         for each in objects
-        if isinstance(each, Mapping)
+        if isinstance(each, Mapping) and is_shown(each)
         for roles, options in [_read(each, cells, variants, bind)]
         if roles.keys() & {"sku", "price", "identifiers"} or options
     ]

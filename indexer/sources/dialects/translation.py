@@ -40,6 +40,7 @@ from vitrina.indexer.sources.dialects.nesting import (
     words_apart,
 )
 from vitrina.indexer.sources.dialects.pairs import Cells, read_pairs
+from vitrina.indexer.sources.dialects.visibility import HiddenCounts, hidden_by, shown
 
 Rows = Iterable[TableRow | Rejection]
 
@@ -51,17 +52,19 @@ _LEVELS = frozenset({"sku", "price", "sale_price", "currency", "identifiers"})
 
 
 def translate(
-    rows: Rows, dialect: CatalogDialect, columns: Columns, kept: frozenset[str]
+    rows: Rows, dialect: CatalogDialect, columns: Columns, kept: frozenset[str], counts: HiddenCounts
 ) -> Iterator[TableRow | Rejection]:
     """One row a product: columns under the dialect's names, options and attributes by their own, rows joined.
 
-    ``kept`` are the columns that the user mapped, which are kept whatever the dialect says.
+    ``kept`` are the columns that the user mapped, which are kept whatever the dialect says. ``counts`` are those of
+    products and variants that the shop does not show.
     """
-    translator = _Translator(dialect, columns, kept)
+    translator = _Translator(dialect, columns, kept, counts)
     join = dialect.join
     if join is None or join.by == "nested":
         for row in rows:
-            yield row if isinstance(row, Rejection) else translator.single(row)
+            if (single := row if isinstance(row, Rejection) else translator.single(row)) is not None:
+                yield single
         return
     with closing(Spool()) as spool:
         prepared = translator.prepared(rows, join)
@@ -69,17 +72,19 @@ def translate(
             if isinstance(group, Rejection):
                 yield group
                 continue
-            merged = translator.merged(group, join)
+            if (merged := translator.merged(group, join)) is None:
+                continue
             yield replace(merged, parts=translator.parts(group[0].row.cells, spool)) if dialect.parts else merged
 
 
 class _Translator:
     """Translates rows under one dialect; layouts are kept for the sets of columns met."""
 
-    def __init__(self, dialect: CatalogDialect, columns: Columns, kept: frozenset[str]) -> None:
+    def __init__(self, dialect: CatalogDialect, columns: Columns, kept: frozenset[str], counts: HiddenCounts) -> None:
         self._dialect = dialect
         self._columns = columns
         self._kept = kept
+        self._counts = counts
         self._used = columns.used_by_fields | kept
         self._row = Layout(dialect, (), kept)
         self._inner = Layout(dialect, (), kept)
@@ -100,14 +105,17 @@ class _Translator:
         before = layout.names if len(layout.names) < MAX_COLUMNS else {}
         return Layout(self._dialect, tuple(dict.fromkeys((*before, *cells))), self._kept)
 
-    def single(self, row: TableRow) -> TableRow:
-        """A row that is a product by itself, with the variants that stand in it."""
+    def single(self, row: TableRow) -> TableRow | None:
+        """A row that is a product by itself, with the variants that stand in it; None if the shop does not show it."""
         layout = self._layout(row.cells)
         if layout.is_plain:
             return row
         cells = layout.normal(row.cells)
+        if (reason := hidden_by(layout, cells)) is not None:
+            self._counts.add_product(reason, row.n_rows)
+            return None
         declared = self._dialect.variants
-        variants = nested_variants(row.origin, cells, layout.nested, declared, self._layout_inside)
+        variants = nested_variants(row.origin, cells, layout.nested, declared, self._layout_inside, self._is_shown)
         attributes = layout.spread(cells)
         if not variants and declared.expand:
             column = layout.column(declared.sku)
@@ -115,6 +123,12 @@ class _Translator:
         return replace(
             self._product(row.origin, cells, row.n_rows, variants, attributes, layout), problems=row.problems
         )
+
+    def _is_shown(self, cells: Cells) -> bool:
+        """Whether the shop shows a variant in its product's row; counts it if not."""
+        if (reason := hidden_by(self._layout_inside(cells), cells, is_variant=True)) is not None:
+            self._counts.variants[reason] += 1
+        return reason is None
 
     def _product(
         self,
@@ -182,10 +196,13 @@ class _Translator:
                     found[sku] = pairs
         return found
 
-    def merged(self, group: Group, join: Join) -> TableRow:
-        """The rows of one product as one row."""
-        head = group[0]
+    def merged(self, group: Group, join: Join) -> TableRow | None:
+        """The rows of one product as one row; None if the shop does not show it."""
         n_rows = sum(each.row.n_rows for each in group)
+        group, gone = shown(group, self._layout, join, self._counts)
+        if not group:
+            return None
+        head = group[0]
         in_group = join.by == "group" or join.alone or (join.by != "children" and head.kind == "variant")
         members = [each.row for each in group if each.kind in ("product", "variant")]
         layout = self._layout(head.row.cells)
@@ -202,7 +219,7 @@ class _Translator:
             names = {name: head.row.cells[name] for name, *_ in layout.pairs if name in head.row.cells}
             variants = [self._variant(row, children, attributes, names, price) for row in rows]
             variants = self._without_constant_options(variants, attributes)
-            known = {str(variant.cells.get("sku", "")).strip() for variant in variants}
+            known = {*gone, *(str(variant.cells.get("sku", "")).strip() for variant in variants)}
             absent = ((sku, options) for sku, options in children.items() if sku not in known)
             variants += [VariantRow(head.row.origin, {"sku": sku}, options) for sku, options in absent]
             variants = [self._under_rules(variant, group, price) for variant in variants]

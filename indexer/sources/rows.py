@@ -77,7 +77,6 @@ _TOTALS = frozenset(
 ) | {"grand total", "sub total"}
 """The first words of the lines below a spreadsheet's table."""
 
-
 _ARE_GROUPS = ("этогруппа", "это_группа", "is_group", "is_folder")
 _YES = frozenset({"true", "истина", "да", "1", "yes"})
 """What 1C and its like say of rows that are a folder of products."""
@@ -122,7 +121,8 @@ class _RowReader:
             raise InputError("The row is a total and no product.", remedy="Nothing needs to be done.")
         if any(str(attributes.get(key)).casefold() in _YES for key in _ARE_GROUPS):
             raise InputError("The row is a group of products and no product.", remedy="Nothing needs to be done.")
-        if not (title or description or attributes or images or variants):
+        has_words = attributes and re.search(r"[^\W\d_]", str([sku, *attributes.values()]))
+        if not (title or description or has_words or images or variants):
             first = f" {self._problems[0].reason}" if self._problems else ""
             raise InputError(
                 f"The row has neither an image nor any text.{first}",

@@ -469,3 +469,11 @@ def test_a_cell_more_than_names_in_each_row(tmp_path: Path) -> None:
     assert (mug.item.sku, mug.item.title, mug.item.attributes, rejections) == ("A", "Mug", {}, [])
     with_commas, rejections = read(write(tmp_path, "shop.csv", "sku,title,price\nA,Mug,9,90\nB,Cup,8,50\n"))
     assert (with_commas, len(rejections)) == ([], 2)
+
+
+def test_a_row_of_numbers_without_a_word_is_rejected(tmp_path: Path) -> None:
+    head = "sku,title,description,price,image,currency,stock,brand,color,size"
+    table = f"{head}\n1,Mug,,9.00,,EUR,4,Acme,Red,L\n2,,,12.00,,EUR,5,,,\n3,,,12.00,,EUR,5,Acme,,\n"
+    records, rejections = read(write(tmp_path, "shop.csv", table))
+    assert [record.item.sku for record in records] == ["1", "3"]
+    assert [(each.sku, each.reason) for each in rejections] == [("2", "The row has neither an image nor any text.")]

@@ -84,7 +84,7 @@ def test_deep_nesting_and_huge_numbers_do_not_escape(tmp_path: Path) -> None:
     deep = '{"sku": 1, "a": ' + '{"b": ' * 500 + "1" + "}" * 501
     number = '{"sku": 2, "a": ' + "9" * 5000 + "}"
     image = '{"sku": 3, "image": ' + "[" * 500 + "]" * 500 + "}"
-    fine = '{"sku": 4, "a": 1e999, "b": 1}'
+    fine = '{"sku": 4, "title": "Mug", "a": 1e999, "b": 1}'
     records, rejections = read(write(tmp_path, "shop.jsonl", "\n".join((deep, number, image, fine))))
     assert [record.item.attributes for record in records] == [{"b": 1}]
     assert len(rejections) == 3

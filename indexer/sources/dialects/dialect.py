@@ -20,10 +20,6 @@ GENERIC = "table"
 """The dialect of what no other knows."""
 
 
-def _folded_names(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(map(folded_path, names))
-
-
 def _checked_pattern(pattern: str) -> str:
     try:
         re.compile(pattern)
@@ -56,7 +52,7 @@ def _recognised_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 RawNames = Annotated[tuple[str, ...], AfterValidator(_recognised_names)]
-Names = Annotated[tuple[str, ...], AfterValidator(_folded_names)]
+Names = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(map(folded_path, names)))]
 """Columns by their names, in any letter case: the first that a row fills counts."""
 
 Pattern = Annotated[str, AfterValidator(_checked_pattern)]
@@ -224,6 +220,17 @@ class Hidden(_Part):
     of: Literal["all", "product"] = "all"
 
 
+class Stock(_Part):
+    """The columns that say whether a row is in stock: a ``flag``, or else a ``quantity`` of more than 0, a ``policy``
+    that allows orders of what is not there, or ``tracked`` where it matches ``untracked``, as nobody counts then."""
+
+    flag: Names = ()
+    quantity: Names = ()
+    policy: Names = ()
+    tracked: Names = ()
+    untracked: Pattern = ""
+
+
 class CatalogDialect(_Part):
     """One layout: how to recognise it, which columns it prefers, and how its rows become products.
 
@@ -232,9 +239,9 @@ class CatalogDialect(_Part):
     from others, ``derive`` from a template such as ``images/{id}.jpg``; ``split`` says what stands between the values
     of a column; ``blank`` are words that mean nothing; ``ignore`` are columns that become no attributes; ``usual`` are
     values that say nothing in a column since most rows have them (``status = ["active"]``); ``hidden`` tells what the
-    shop does not show; ``image_folders`` are where images may lie, from the file's own folder. ``currency_in_header``
-    finds a currency's code in the names of columns. ``joins_last`` says that writers leave commas in the last column
-    unquoted.
+    shop does not show, ``stock`` what is there; ``image_folders`` are where images may lie, from the file's own folder.
+    ``currency_in_header`` finds a currency's code in the names of columns. ``joins_last`` says that writers leave
+    commas in the last column unquoted.
     """
 
     name: str
@@ -249,6 +256,7 @@ class CatalogDialect(_Part):
     ignore: tuple[Pattern, ...] = ()
     usual: Mapping[str, tuple[str, ...]] = {}
     hidden: tuple[Hidden, ...] = ()
+    stock: Stock = Stock()
     image_folders: tuple[str, ...] = ()
     currency_in_header: Pattern | None = None
     joins_last: bool = False
@@ -307,8 +315,8 @@ class CatalogDialect(_Part):
         rule, join, own = self.recognise, self.join or Join(by="group"), self.variants
         kinds = join.kinds.column if join.kinds else ()
         of_variants = (own.sku, own.price, own.sale_price, own.image, own.surcharge, own.title, own.when)
-        groups = (rule.all, *rule.any, *self.fields.values(), *of_variants, join.column, kinds, tuple(self.usual))
-        groups = (*groups, *(each.column for each in self.hidden))
+        hidden = (each.column for each in self.hidden)
+        groups = (rule.all, *rule.any, *self.fields.values(), *of_variants, join.column, kinds, self.usual, *hidden)
         names = [*(each for names in groups for each in names), *self.aliases, *self.ignore]
         pairs = (
             each.replace("{n}", str(n)) for pair in self.pairs for each in (pair.name, pair.value) for n in range(1, 7)

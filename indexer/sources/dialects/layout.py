@@ -84,7 +84,8 @@ class Layout:
             self.hidden_products,
             self.dialect.variants.expand,
         )
-        return not (any(changes) or renamed or any(more))
+        counted = self.dialect.stock.flag or self.dialect.stock.quantity
+        return not (any(changes) or renamed or any(more) or counted)
 
     def _numbered_fills(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The columns to fill from others, one for each number where their names have one."""

@@ -40,6 +40,7 @@ from vitrina.indexer.sources.dialects.nesting import (
     words_apart,
 )
 from vitrina.indexer.sources.dialects.pairs import Cells, read_pairs
+from vitrina.indexer.sources.dialects.stock import availability
 from vitrina.indexer.sources.dialects.visibility import HiddenCounts, hidden_by, shown
 
 Rows = Iterable[TableRow | Rejection]
@@ -116,13 +117,12 @@ class _Translator:
             return None
         declared = self._dialect.variants
         variants = nested_variants(row.origin, cells, layout.nested, declared, self._layout_inside, self._is_shown)
-        attributes = layout.spread(cells)
+        attributes = {**availability([(layout, cells)], are_variants=False), **layout.spread(cells)}
         if not variants and declared.expand:
             column = layout.column(declared.sku)
             variants = expanded_variants(row.origin, cells, column, declared.expand, attributes)
-        return replace(
-            self._product(row.origin, cells, row.n_rows, variants, attributes, layout), problems=row.problems
-        )
+        product = self._product(row.origin, cells, row.n_rows, variants, attributes, layout)
+        return replace(product, problems=row.problems)
 
     def _is_shown(self, cells: Cells) -> bool:
         """Whether the shop shows a variant in its product's row; counts it if not."""
@@ -228,6 +228,8 @@ class _Translator:
         for each in group:
             if each.kind == "attribute":
                 attributes = {**self._layout(each.row.cells).spread(dict(each.row.cells)), **attributes}
+        counted = [(self._layout(row.cells), row.cells) for row in members]
+        attributes = {**availability(counted, are_variants=join.by == "group"), **attributes}
         own = {filled(template, layout, head.row.cells) for template in join.names}
         translations = [each for each in group[1:] if each.kind == "translation" and each.parent in own]
         self._add_translations(cells, translations, join)

@@ -27,18 +27,21 @@ def test_magento_lists_with_commas_quotes_and_other_separators_stay_whole(tmp_pa
     assert records["A"].item.attributes == {
         "categories": ("Default Category/Gear", "Default Category/Home/Decor, lighting"),
         "activity": ("Gym", "Trail"),
+        "availability": "in stock",
     }
     assert records["B"].item.attributes == {
         "categories": ("Default Category/Men", "Default Category/Men/Tops, warm"),
         "care": "Wash at 30°, dry flat",
         "color": 'Blue "Navy"',
         "activity": ("Gym", "Hiking, Trail"),
+        "availability": "out of stock",
     }
     assert records["C"].item.attributes == {
         "categories": ("Default Category/A", "Default Category/B"),
         "color": "Red",
         "size": "M",
         "activity": "Gym",
+        "availability": "out of stock",
     }
     assert [str(image.path)[-8:] for image in records["C"].images] == ["/a/1.jpg", "/a/2.jpg"]
     assert forms(records["D"].item) == [
@@ -76,7 +79,7 @@ X,de,,,,,Lampe,,,,,,,,,
 """)  # fmt: skip
     assert list(records) == ["X"]
     assert forms(records["X"].item) == [("X-R", {"color": "Red"}, 2000), ("X-B", {"color": "Blue"}, 2100)]
-    assert records["X"].item.attributes == {"name_de": "Lampe", "color": ("Red", "Blue")}
+    assert records["X"].item.attributes == {"name_de": "Lampe", "color": ("Red", "Blue"), "availability": "in stock"}
     assert len(records["X"].images) == 4
 
 
@@ -107,8 +110,9 @@ ID,Type,SKU,Name,Published,"Is featured?","Visibility in catalog","In stock?",St
     assert records["A"].item.attributes == {
         "categories": ("Clothing > Tees", "Home, Garden > Sheds"),
         "tags": ("new", "a, b"),
+        "availability": "in stock",
     }
-    assert records["B"].item.attributes == {"categories": "Mugs"}
+    assert records["B"].item.attributes == {"categories": "Mugs", "availability": "out of stock"}
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,7 @@ def test_woocommerce(tmp_path: Path) -> None:
         "tags": ("gift", "clay"),
         "glaze": ("Matt", "Gloss"),
         "maker": "Ida",
+        "availability": "in stock",
     }
 
 

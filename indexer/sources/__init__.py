@@ -22,7 +22,7 @@ from vitrina.indexer.sources.dialects.grouping import grouped_dialect
 from vitrina.indexer.sources.dialects.layout import Layout
 from vitrina.indexer.sources.dialects.positions import WOOCOMMERCE, told_by_position
 from vitrina.indexer.sources.dialects.translation import translate
-from vitrina.indexer.sources.dialects.visibility import HiddenCounts, with_hidden
+from vitrina.indexer.sources.dialects.visibility import HiddenCounts, hides_all, with_hidden
 from vitrina.indexer.sources.encodings import open_bytes
 from vitrina.indexer.sources.feed import open_feed
 from vitrina.indexer.sources.image_files import ImageFiles
@@ -226,6 +226,8 @@ def open_source(
         columns = replace(columns, ignored=columns.ignored | bound.ignored)
     if is_generic:
         layout = with_hidden(layout, sample(), frozenset(columns.renamed))
+    elif layout.hidden and hides_all(bound, sample(), columns.fields.get("title", ())):
+        layout = layout.model_copy(update={"hidden": ()})
     if (code := layout.currency(table.columns)) is not None:
         columns = replace(columns, currencies=dict.fromkeys(columns.fields.get("price", ()), code))
     kept = frozenset((*columns.renamed, *(each for name in mapping or {} for each in columns.fields.get(name, ()))))

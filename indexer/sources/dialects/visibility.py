@@ -106,6 +106,13 @@ def with_hidden(dialect: CatalogDialect, rows: Sequence[Mapping[str, object]], k
     return dialect.model_copy(update={"hidden": tuple(found)}) if found else dialect
 
 
+def hides_all(layout: Layout, rows: Sequence[Cells], titles: Sequence[str]) -> bool:
+    """Whether the shop shows none of some rows that have a title: then it is one that is not open yet, or a test, and
+    its products are wanted."""
+    titled = [cells for cells in rows if any(not is_blank(cell_at(cells, column)) for column in titles)]
+    return bool(titled) and all(hidden_by(layout, cells) for cells in titled)
+
+
 def _reason(each: JoinRow, bind: Bind, *, is_head: bool) -> tuple[str, str] | None:
     if not is_head and each.kind not in ("product", "variant"):
         return None

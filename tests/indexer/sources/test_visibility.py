@@ -67,7 +67,7 @@ def _read(path: Path, mapping: Mapping[str, str] | None = None) -> tuple[dict[st
     [
         (SHOPIFY, {"tee": ["T-S", "T-M"]}, "2 products that the shop does not show were left out (Status: archived, Published: FALSE); --map status=Status keeps them."),
         (WOOCOMMERCE, {"TEE": ["TEE-S"]}, '2 products and 1 variant that the shop does not show were left out (Published: -1, Visibility in catalog: hidden, Published: 0); --map published=Published keeps them.'),
-        (MAGENTO, {"TEE": ["TEE-S"]}, "2 products and 1 variant that the shop does not show were left out (product_online: 2, visibility: Not Visible Individually); --map product_online=product_online keeps them."),
+        (MAGENTO, {"TEE": ["TEE-S"], "PART": []}, "1 product and 1 variant that the shop does not show were left out (product_online: 2); --map product_online=product_online keeps them."),
         (BIGCOMMERCE, {"TEE": ["TEE-S"]}, '1 product that the shop does not show was left out (Product Visible?: N); --map "product_visible=Product Visible?" keeps them.'),
         ("product_id,model,name,quantity,price,image,status,stock_status_id\n1,A,Cup,1,4,a.jpg,true,7\n2,B,Mug,1,5,b.jpg,false,7\n", {"A": []}, "1 product that the shop does not show was left out (status: false); --map status=status keeps them."),
         ("product_number,parent_id,id,name,price_gross,active\nA,,1,Cup,4,1\nB,,2,Mug,5,0\n", {"A": []}, "1 product that the shop does not show was left out (active: 0); --map active=active keeps them."),
@@ -116,3 +116,9 @@ def test_any_table_whose_column_says_it_plainly(tmp_path: Path, table: str, skus
 def test_rows_of_hidden_products_count_as_read(tmp_path: Path) -> None:
     _, source = _read(write(tmp_path, "products.csv", SHOPIFY))
     assert source.hidden.n_rows == 4
+
+
+def test_a_shop_that_shows_nothing_yet_is_read_as_a_whole(tmp_path: Path) -> None:
+    table = "Handle,Title,Vendor,Published,Status,Variant SKU,Variant Price\ntee,Tee,Acme,FALSE,draft,T,9\nmug,Mug,Acme,FALSE,draft,M,5\n"
+    found, _ = _read(write(tmp_path, "products.csv", table))
+    assert [*found] == ["tee", "mug"]

@@ -14,7 +14,6 @@ from vitrina.search.analysis.measures import (
     PERSONS,
     RANGED,
     SAME_SCALE,
-    SIZES,
     SPELLED_NUMBERS,
     TO,
     TOLERANCE,
@@ -24,6 +23,7 @@ from vitrina.search.analysis.measures import (
     amount_of,
     plurals,
 )
+from vitrina.search.types.sizes import SIZES
 
 SAME_MEASURE = 1.0
 """The weight of the same number of the same unit, however it is spelled."""

@@ -15,6 +15,7 @@ from itertools import product
 from types import MappingProxyType
 
 from vitrina.search.analysis.bound_words import AFTERWARDS, LESS, MORE, NO_LESS, NO_MORE, bound_at
+from vitrina.search.types.sizes import SIZES
 
 TOLERANCE = 0.025
 """How far, relatively, a rounded amount may be from what it stands for: pans of 12 inches are sold as 30 cm."""
@@ -139,11 +140,6 @@ SAME_SCALE = 3
 
 AGED = frozenset({"age", "aged", "ages", "alter"})
 OLD = frozenset({"old", "olds", "alt"})
-SIZES = frozenset(
-    {"size", "sizes", "größe", "grösse", "taille", "pointure", "talla", "taglia", "maat", "rozmiar", "tamanho"}
-    | {"storlek", "størrelse", "koko", "velikost", "veľkosť", "méret", "mărime", "beden", "размер", "розмір"}
-)
-
 NUMBER = re.compile(r"\d{1,7}(?:[.,]\d{1,3})?")
 GLUED = re.compile(r"(\d{1,7})([^\W\d_]+)")
 SIDES = re.compile(r"\d{1,5}(?:x\d{1,5}){1,2}(?P<unit>[^\W\d_]*)")

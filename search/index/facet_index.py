@@ -160,7 +160,8 @@ class FacetIndex:
             asked = condition.condition if isinstance(condition, Not) else condition
             if self.has_variants or not isinstance(asked, AnyOf | Exists):
                 return None
-            values = {each for value in asked.values for each in spellings(value)} if isinstance(asked, AnyOf) else None
+            asked_for = asked.values if isinstance(asked, AnyOf) else None
+            values = asked_for and {each for value in asked_for for each in spellings(value, asked.field)}
             having = self._rows_having(postings, asked.field, values)
             flags &= ~having if isinstance(condition, Not) else having
         return np.sort(postings.item_ids[flags[:-1]])

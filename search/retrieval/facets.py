@@ -74,7 +74,7 @@ def selected_in(filters: Sequence[Condition], field: str) -> set[str]:
         for each in filters
         if isinstance(each, AnyOf) and each.field == field
         for value in each.values
-        for spelling in spellings(value)
+        for spelling in spellings(value, field)
     }
 
 

@@ -167,7 +167,7 @@ class FacetReader:
 
     def is_value(self, field: str, value: str) -> bool:
         """Whether some item has a value (case-folded) in a field."""
-        held = (facets.c.field == field) & facets.c.value.in_(spellings(value))
+        held = (facets.c.field == field) & facets.c.value.in_(spellings(value, field))
         return self._connection.scalar(select(facets.c.id).where(held).limit(1)) is not None
 
     def distinct_values(self, field: str, limit: int) -> dict[str, int]:
@@ -191,11 +191,11 @@ class FacetReader:
                     remedy="Filter it by value, or give the range of a numeric field.",
                 )
         elif isinstance(condition, AnyOf) and condition.field != "sku":
-            asked = as_table([each for value in condition.values for each in spellings(value)])
+            asked = as_table([each for value in condition.values for each in spellings(value, condition.field)])
             exists = select(facets.c.id).where(of_field, facets.c.value == asked.c.value).exists()
             held = set(self._connection.scalars(select(asked.c.value).where(exists)))
             for value in condition.values:
-                if held.isdisjoint(spellings(value)):
+                if held.isdisjoint(spellings(value, condition.field)):
                     raise self._unknown_value(condition.field, value)
 
     def _unknown_value(self, field: str, value: str) -> FilterError:

@@ -174,8 +174,8 @@ def prices_of(keys: Ids, known_keys: Sequence[int], known_prices: Sequence[float
 
 def value_holds(condition: AnyOf | Range | Exists) -> ColumnElement[bool]:
     match condition:
-        case AnyOf(values=values):
-            return among(values)
+        case AnyOf(field=field, values=values):
+            return among(values, field)
         case Range(gt=gt, gte=gte, lt=lt, lte=lte):
             number = facets.c.number
             bounds = ((gt, number.__gt__), (gte, number.__ge__), (lt, number.__lt__), (lte, number.__le__))
@@ -184,7 +184,7 @@ def value_holds(condition: AnyOf | Range | Exists) -> ColumnElement[bool]:
             return facets.c.item_id.is_not(None)
 
 
-def among(values: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a facet's value is one of these, however numbers among them are written."""
-    asked = as_table([each for value in values for each in spellings(value)])
+def among(values: Sequence[str], field: str) -> ColumnElement[bool]:
+    """Whether a facet's value is one of these, however numbers and sizes among them are written."""
+    asked = as_table([each for value in values for each in spellings(value, field)])
     return facets.c.value.in_(select(asked.c.value))

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from vitrina.search.types.errors import FilterError
 from vitrina.search.types.item import AttributeValue, Item, Scalar, Variant
+from vitrina.search.types.sizes import is_of_sizes, same_sizes
 
 BOUNDS = ("gt", "gte", "lt", "lte")
 MAX_CONDITIONS = 50
@@ -139,12 +140,13 @@ def shortened(folded: str) -> str:
     return f"{folded[: MAX_VALUE_CHARS - len(digest) - 1]}\u2026{digest}"
 
 
-def spellings(value: str) -> tuple[str, ...]:
+def spellings(value: str, field: str = "") -> tuple[str, ...]:
     """A case-folded value, and the other ways in which the catalog may have the same number: ``38`` and ``38.0`` for
-    38.00, since files write numbers as they please, and what is stored is ``4.5`` for 4.50."""
+    38.00, since files write numbers as they please, and what is stored is ``4.5`` for 4.50; and in a field of sizes the
+    same size: ``l`` for ``large``."""
     number = DECIMAL.fullmatch(value)
     if number is None:
-        return (value,)
+        return (is_of_sizes(field) and same_sizes(value)) or (value,)
     whole, digits = number["whole"], (number["digits"] or "").rstrip("0")
     others = (f"{whole}.{digits}",) if digits else (whole, f"{whole}.0")
     return tuple(dict.fromkeys((value, *others)))
@@ -180,7 +182,7 @@ def satisfied(condition: Condition, held: Sequence[Facet]) -> bool:
     held = [facet for facet in held if facet.field == condition.field]
     match condition:
         case AnyOf(values=values):
-            asked = {spelling for value in values for spelling in spellings(value)}
+            asked = {spelling for value in values for spelling in spellings(value, condition.field)}
             return any(facet.value in asked for facet in held)
         case Range():
             return any(facet.number is not None and within(condition, facet.number) for facet in held)

@@ -13,11 +13,12 @@ from types import MappingProxyType
 
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.language import Language
-from vitrina.search.analysis.measures import SIZES, UNITS_CALLED, Measure, amount_of, is_same, measured
+from vitrina.search.analysis.measures import UNITS_CALLED, Measure, amount_of, is_same, measured
 from vitrina.search.analysis.spelling import fold, growing_keys, key, split
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.filters import PRICE, facet_value
 from vitrina.search.types.item import Item, Scalar
+from vitrina.search.types.sizes import LONGEST_SIZE, is_of_sizes
 from vitrina.search.understanding.allergens import is_of_allergens
 from vitrina.search.understanding.colours import are_colours
 from vitrina.search.understanding.names import (
@@ -30,6 +31,7 @@ from vitrina.search.understanding.names import (
     are_accessories,
     is_proper,
     names_of,
+    with_same_sizes,
 )
 
 MAX_VALUE_WORDS = 6
@@ -142,7 +144,8 @@ class Vocabulary:
         accessories = {field: frozenset(map(facet_value, held)) for field, held in of_kinds.items()}
         self.accessories = {field: held for field, held in accessories.items() if held}
         """Their values, as values compare, that say that an item is for other things."""
-        self.longest = max((len(split(value)) for held in self.fields.values() for value in held), default=0) + 1
+        longest = max((len(split(value)) for held in self.fields.values() for value in held), default=0) + 1
+        self.longest = max(longest, LONGEST_SIZE)
         """The most words in a row that can match: those of the longest value, one more as parts of a compound."""
 
     def match(self, words: Sequence[str]) -> AttributeMatch | None:
@@ -200,7 +203,7 @@ class Vocabulary:
     def _sizes(self, size: float) -> Iterator[AttributeMatch]:
         """The values of each field of sizes that are a number, or a range that it is within. Where a pair of numbers
         falls, as in jeans of ``34/32``, pairs are no ranges."""
-        named = [field for field in self.fields if not SIZES.isdisjoint(split(field)[-1:])]
+        named = [field for field in self.fields if is_of_sizes(field)]
         for field in sorted(named, key=lambda each: len(split(each))):
             found = ((value, SIZE_VALUE.fullmatch(fold(value))) for value in self.fields[field][:MAX_MEASURES])
             pairs = {value: (amount_of(each[1]), amount_of(each[2] or each[1])) for value, each in found if each}
@@ -306,7 +309,8 @@ def attribute_matches_within(field: str, values: Sequence[str]) -> Iterable[tupl
     proper, colour = is_proper(field), are_colours(field, [split(value) for value in values])
     named: dict[str, list[tuple[MatchType, str]]] = defaultdict(list)
     for value in values:
-        for name, match_type in names_of(value, proper=proper, colour=colour).items():
+        names = names_of(value, proper=proper, colour=colour)
+        for name, match_type in (with_same_sizes(names) if is_of_sizes(field) else names).items():
             named[name].append((match_type, value))
     return [(name, attribute_match_of(field, found, is_colour=colour)) for name, found in named.items()]
 

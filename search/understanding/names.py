@@ -13,6 +13,7 @@ from vitrina.search.analysis.bound_words import DENIED_BY
 from vitrina.search.analysis.language import Language
 from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.analysis.spelling import fold, key, split
+from vitrina.search.types.sizes import SAME_SIZES
 from vitrina.search.understanding.colours import family_names, same_names
 
 KIND_NAMES = ("article", "type", "kind", "subcategory", "category")
@@ -215,6 +216,11 @@ EMPTY_NOUNS = frozenset(
 """Stems of last words that do not name the kind of value they end: an easy-care shirt is not Personal Care."""
 
 
+SIZE_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {key(split(name)): tuple(key(split(other)) for other in names) for names in SAME_SIZES for name in names}
+)
+"""The keys of all names of a size, by the key of each."""
+
 DENYING = frozenset((*DENIED_BY, "no", "zero", "less", "pas", "não"))
 """Words before a noun that a value says to be missing."""
 
@@ -260,6 +266,12 @@ def names_of(value: str, *, proper: bool = False, colour: bool = False) -> dict[
         if name:
             names[name] = min(match_type, names.get(name, match_type))
     return names
+
+
+def with_same_sizes(names: Mapping[str, MatchType]) -> dict[str, MatchType]:
+    """The names of a size, each with the others that sizes so called have: ``large`` for ``L``."""
+    same = {other: names[name] for name in names for other in SIZE_KEYS.get(name, ())}
+    return {**same, **names}
 
 
 def common_names(value: str, words: Sequence[str], *, colour: bool) -> Iterator[tuple[str, MatchType]]:

@@ -16,10 +16,12 @@ from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.answer import Stopwatch
 from vitrina.search.types.calibration import QueryKind
 from vitrina.search.types.errors import EncoderError, QueryError
+from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import Modality, StoredItem
 from vitrina.search.types.models import Vectors
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
+from vitrina.search.types.sizes import is_in_words, is_of_sizes
 from vitrina.search.understanding.catalog_attributes import CatalogVocabulary, Vocabulary
 from vitrina.search.understanding.composition import Composer, Composition
 from vitrina.search.understanding.parser import DividedText, divided, parse
@@ -27,6 +29,10 @@ from vitrina.search.understanding.photo_attributes import PhotoReader, catalog_a
 from vitrina.search.understanding.tokens import signs_spelled, unpriced, with_corrections
 
 log = logging.getLogger(__name__)
+
+MOST_MEANT, FEW_MEANT = 200, 20
+"""Of how many items, the best by their words, those that are what is meant may have a size, and how many may where
+none is known to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,7 @@ class QueryParser:
             corrected = self._replica.lexical.corrections(query.text)
             vocabulary = self.vocabulary.current(self._replica.lexical.language)
             of_text = tuple(parse(with_corrections(query.text, corrected), vocabulary))
+            of_text = with_known_sizes(of_text, vocabulary, self._replica)
             if for_verdicts:
                 of_text = tuple(self._with_synonyms(each, vocabulary) for each in of_text)
             of_without = tuple(parse(query.without, vocabulary, wanted=False))
@@ -231,6 +238,33 @@ class QueryParser:
         except EncoderError as error:
             log.warning("The query's images are searched for, but their attributes cannot be read: %s", error)
         return photo_requirements(shown, vocabulary, words)
+
+
+def with_known_sizes(
+    asked: tuple[Requirement, ...], vocabulary: Vocabulary, replica: IndexReplica
+) -> tuple[Requirement, ...]:
+    """What is asked for, where a size in words that none of the things meant has only describes them: a large bag."""
+    rest = " ".join(each.words for each in asked if each.wanted and not (is_size(each) or each.bounds))
+    if not rest or not any(map(is_size, asked)):
+        return asked
+    found = replica.lexical.match(rest).best(MOST_MEANT).item_ids
+    are_meant = replica.lexical.called(rest, found)
+    for each in asked:
+        if each.wanted and each.field in vocabulary.kind_fields:
+            are_meant |= having(each, found, replica)
+    meant = found[are_meant] if are_meant.any() else found[:FEW_MEANT]
+    unknown = [each for each in asked if is_size(each) and not having(each, meant, replica).any()]
+    return tuple(Requirement(each.words) if each in unknown else each for each in asked)
+
+
+def having(asked: Requirement, item_ids: NDArray[np.int64], replica: IndexReplica) -> NDArray[np.bool_]:
+    """Which of some items have a value that is asked for, shape (n,)."""
+    return replica.facets.having(asked.field, [*map(facet_value, asked.values)], item_ids)
+
+
+def is_size(asked: Requirement) -> bool:
+    """Whether a requirement is of a size in words, which may be no size at all."""
+    return asked.wanted and is_of_sizes(asked.field) and is_in_words(asked.words)
 
 
 def without_taken(shown: Sequence[VectorQuery], composition: Composition | None) -> list[VectorQuery]:

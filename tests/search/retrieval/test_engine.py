@@ -626,3 +626,21 @@ def test_in_such_a_language_nothing_matches_without_a_word_a_field_or_an_image(
         told.append([engine.search(Query(text)).no_good_match for text in ("Tasse", "Tassen", "Hammer")])
     assert told == [[False, False, False], [False, False, not images]]
     engine.catalog.close()
+
+
+def test_a_size_in_words_is_asked_of_things_that_come_in_it(tmp_path: Path, encoder: FakeEncoder) -> None:
+    sizes: dict[str, tuple[str, ...]] = {"hoodie": ("S", "L"), "bag": (), "kilt": ("S",)}
+    entries = [
+        make_entry(encoder, name, f"grey {name}", attributes={"article": name, "size": held})
+        for name, held in sizes.items()
+    ]
+    engine = make_engine(tmp_path, encoder, entries)
+
+    def asked(text: str) -> list[str]:
+        return [each.name for each in engine.search(Query(text)).requirements]
+
+    assert asked("large hoodie") == ["size: large", "article: hoodie"]
+    assert asked("hoodie, size small") == ["article: hoodie", "size: small"]
+    assert asked("large bag") == ["large", "article: bag"]
+    assert asked("large kilt") == ["large", "article: kilt"]
+    engine.catalog.close()

@@ -12,9 +12,11 @@ from vitrina.search.types.filters import (
     Facet,
     Not,
     Range,
+    facet_value,
     facets,
     parse_filter_arguments,
     parse_filters,
+    passes,
     spellings,
 )
 from vitrina.search.types.item import Item, Variant
@@ -220,3 +222,10 @@ def test_what_items_have_for_a_value_is_that_value(argument: str, expected: Cond
 )
 def test_the_spellings_of_a_number(value: str, expected: set[str]) -> None:
     assert set(spellings(value)) == expected
+
+
+@pytest.mark.parametrize(("held", "asked"), [("L", "Large"), ("Extra-Large", "xl"), ("XXL", "2XL"), ("m", "Medium")])
+def test_a_size_in_words_is_one_in_letters(held: str, asked: str) -> None:
+    item = Item("1", "hoodie", attributes={"size": held, "grade": held})
+    assert passes(AnyOf("size", (facet_value(asked),)), item)
+    assert not passes(AnyOf("grade", (facet_value(asked),)), item)

@@ -228,3 +228,21 @@ def test_what_is_avoided_is_what_a_field_of_allergens_says(text: str, denied: tu
 
 def test_a_group_is_a_kind_of_thing_unless_it_is_one_of_people() -> None:
     assert FOOD.kind_fields == {"group"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "values"),
+    [
+        ("large", ("L", "L/XL")),
+        ("extra large", ("XL", "L/XL")),
+        ("2xl", ("XX-Large",)),
+        ("xxl", ("XX-Large",)),
+        ("small", ("Small",)),
+        ("medium", None),
+    ],
+)
+def test_sizes_in_letters_and_in_words_are_the_same(asked: str, values: tuple[str, ...] | None) -> None:
+    shop = Vocabulary({"size": ("L", "L/XL", "XL", "XX-Large", "Small"), "colour": ("red",)})
+    match = shop.match(asked.split())
+    assert (match.values if match else None) == values
+    assert Vocabulary({"cup": ("L", "XL")}).match(asked.split()) is None

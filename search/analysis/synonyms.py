@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from itertools import chain, combinations
+from itertools import chain, combinations, takewhile
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -15,6 +15,7 @@ from rapidfuzz.distance import OSA
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.language import Language
 from vitrina.search.analysis.shop_words import shop_words
+from vitrina.search.analysis.spelling import stem
 from vitrina.search.types.errors import InputError
 
 SYNONYM_WEIGHT = 0.6
@@ -294,3 +295,17 @@ class Thesaurus:
     def tail_at(self, word: str) -> int:
         """Where the longest word starts that ends a compound and is listed by itself; 0 where none does."""
         return self._words.tail_at(word)
+
+
+def differing(words: Sequence[str], span: range, other: tuple[str, ...]) -> tuple[range, tuple[str, ...]]:
+    """Those words of a span that another name for it has others for, and these others, where both have the words before
+    or after in common: ``lead`` of ``dog lead`` is ``leash`` of ``dog leash``. Empty where they have none."""
+    n_before = sum(1 for _ in takewhile(are_equal, zip(words[span.start : span.stop], other, strict=False)))
+    rest, others = words[span.start + n_before : span.stop], other[n_before:]
+    n_after = sum(1 for _ in takewhile(are_equal, zip(reversed(rest), reversed(others), strict=False)))
+    part = range(span.start + n_before, span.stop - n_after)
+    return (part, others[: len(others) - n_after]) if n_before + n_after else (range(0), ())
+
+
+def are_equal(pair: tuple[str, str]) -> bool:
+    return stem(pair[0]) == stem(pair[1])

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import groupby, takewhile
+from itertools import groupby
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
 from vitrina.search.analysis.bound_words import BOUNDING, DENIALS, NEGATIONS, SENTENCE_WORDS, known_words
 from vitrina.search.analysis.language import without_accents
 from vitrina.search.analysis.measure_spellings import Numbers, spellings, without_size_words
 from vitrina.search.analysis.measures import NUMBER_WORDS, OPENING, SPELLED_NUMBERS, TO, Measure, measured
-from vitrina.search.analysis.spelling import stem
-from vitrina.search.analysis.synonyms import Thesaurus
+from vitrina.search.analysis.synonyms import Thesaurus, differing
 from vitrina.search.lexical.segment import Denying
-from vitrina.search.lexical.term_dictionary import ONE_TYPO_LETTERS, NumberTerms, Phrase, TermDictionary, most_typos
+from vitrina.search.lexical.term_dictionary import NumberTerms, Phrase, TermDictionary, most_typos
 
 MAX_WORDS = 32
 
@@ -51,6 +50,10 @@ MODIFIER_SHARE = 0.4
 
 ANY_KIND = re.compile(r"(?:ma(?:sch|ch)ine?|ger[äa]t|automat|appara{1,2}t|maker|maskin|toestel|set)(?:en?|n|s)?")
 """Ends of names that tell nothing of a thing: a ``Waschmaschine`` is no other machine."""
+
+COMPLETED_WEIGHT, COMPLETED_LETTERS, CERTAIN_SHARE = 0.65, 3, 0.5
+"""The same of a word that a query's last one begins, as people search while they type, and of how many letters. It is
+told where no other is more than so frequent, relative to it."""
 
 CORRECTED_WEIGHT = 0.6
 """A word of the catalog that is a letter or two from one that it lacks."""
@@ -148,7 +151,7 @@ class QueryExpander:
         held = {at for each in found for at in each.words if self._is_held(each.phrase)}
         for at in set(range(len(words))) - held:
             if words[at] not in NO_TYPOS and not self._thesaurus.knows(words[at]):
-                found += self._corrected(words[at], at)
+                found += self._completed(words, at) or self._corrected(words[at], at)
         if as_meant:
             found += self._synonyms_as_meant(words, held)
         return Expansion(words, tuple(distinct(found)), tuple(parts.values()))
@@ -328,12 +331,13 @@ class QueryExpander:
 
     def corrections(self, text: str) -> dict[str, str]:
         """The catalog's word for each word of a text that it lacks and that only one of its words is close to."""
-        words = self._parts(text)[0] if any(map(self._is_lacked, analyse(text))) else {}
-        expanded = self.expand(text, as_meant=False) if any(map(self._is_lacked, words)) else Expansion((), (), ())
+        is_any_lacked = any(map(self._is_lacked, analyse(text)))
+        expanded = self.expand(text, as_meant=False) if is_any_lacked else Expansion((), (), ())
         found: dict[str, str] = {}
         for at, word in enumerate(expanded.words):
             ways = expanded.of_word(at)
-            if len(ways) == 1 and ways[0].weight == CORRECTED_WEIGHT and self._may_be_wrong(word):
+            weights = [each.weight for each in ways[:2]]
+            if (weights == [CORRECTED_WEIGHT] or COMPLETED_WEIGHT in weights) and self._may_be_wrong(word):
                 terms = ways[0].phrase[0]
                 assert isinstance(terms, tuple)
                 found[word] = self._dictionary.closest(word, terms)
@@ -346,8 +350,18 @@ class QueryExpander:
 
     def _is_lacked(self, word: str) -> bool:
         """Whether no item has a word, in any form, and it may be a typing error."""
-        is_word = word.isalpha() and len(word) >= ONE_TYPO_LETTERS and not HAS_CJK.search(word)
+        is_word = word.isalpha() and len(word) >= COMPLETED_LETTERS and not HAS_CJK.search(word)
         return is_word and word not in NO_TYPOS and not any(map(self._n_holding, self._dictionary.forms(word)))
+
+    def _completed(self, words: Sequence[str], at: int) -> list[Alternative]:
+        """The catalog's words that a query's last word, which it lacks, may be the beginning of."""
+        if at + 1 < len(words) or not self._may_be_wrong(words[at]):
+            return []
+        counted = sorted((self._n_items(term), term) for term in self._dictionary.completions(words[at]))
+        spelled = {self._dictionary.spellings(term): (term, n_items) for n_items, term in counted if n_items}
+        best = sorted(spelled.values(), key=lambda each: -each[1])
+        is_told = all(n_items <= CERTAIN_SHARE * best[0][1] for _, n_items in best[1:])
+        return self._as_meant(best, at, COMPLETED_WEIGHT if is_told else CORRECTED_WEIGHT)
 
     def _corrected(self, word: str, at: int) -> list[Alternative]:
         """The catalog's words that may be meant by one that it lacks."""
@@ -355,13 +369,16 @@ class QueryExpander:
         ranked = sorted((distance, term[0] != word[0], -n_items, term) for n_items, distance, term in close if n_items)
         is_other = bool(ranked) and bool(self._thesaurus.close_to(word, ranked[0][0] - 1))  # one that no item has
         for _, best in groupby(() if is_other else ranked, key=lambda each: each[:2]):
-            terms = [(term, -n_items) for *_, n_items, term in best]
-            usual = [term for term, n_items in terms if n_items >= RARE_SHARE * terms[0][1]][:MAX_CORRECTIONS]
-            phrases: list[Phrase] = [(self._dictionary.spellings(term),) for term in usual]
-            weights = [CORRECTED_WEIGHT * (n_of / terms[0][1]) ** 0.25 for _, n_of in terms]
-            both = zip(phrases, weights, strict=False)
-            return [Alternative(range(at, at + 1), phrase, weight) for phrase, weight in both]
+            return self._as_meant([(term, -n_items) for *_, n_items, term in best], at, CORRECTED_WEIGHT)
         return []
+
+    def _as_meant(self, terms: Sequence[tuple[str, int]], at: int, weight: float) -> list[Alternative]:
+        """The usual ones of terms that may be meant, with how many items each has, the most frequent first."""
+        usual = [(term, n_of / terms[0][1]) for term, n_of in terms if n_of >= RARE_SHARE * terms[0][1]]
+        return [
+            Alternative(range(at, at + 1), (self._dictionary.spellings(term),), weight * share**0.25)
+            for term, share in usual[:MAX_CORRECTIONS]
+        ]
 
     def _n_items(self, term: str) -> int:
         """How many items hold a term, or without one the word in its most frequent spelling."""
@@ -372,20 +389,6 @@ class QueryExpander:
     def _is_held(self, phrase: Phrase) -> bool:
         """Whether some item holds each word of the phrase."""
         return all(isinstance(word, NumberTerms) or any(map(self._n_holding, word)) for word in phrase)
-
-
-def differing(words: Sequence[str], span: range, other: tuple[str, ...]) -> tuple[range, tuple[str, ...]]:
-    """Those words of a span that another name for it has others for, and these others, where both have the words before
-    or after in common: ``lead`` of ``dog lead`` is ``leash`` of ``dog leash``. Empty where they have none."""
-    n_before = sum(1 for _ in takewhile(are_equal, zip(words[span.start : span.stop], other, strict=False)))
-    rest, others = words[span.start + n_before : span.stop], other[n_before:]
-    n_after = sum(1 for _ in takewhile(are_equal, zip(reversed(rest), reversed(others), strict=False)))
-    part = range(span.start + n_before, span.stop - n_after)
-    return (part, others[: len(others) - n_after]) if n_before + n_after else (range(0), ())
-
-
-def are_equal(pair: tuple[str, str]) -> bool:
-    return stem(pair[0]) == stem(pair[1])
 
 
 def distinct(alternatives: Sequence[Alternative]) -> list[Alternative]:

@@ -30,6 +30,7 @@ LEAST_HEAD, LEAST_MODIFIER, LEAST_OF_ALL = 3, 3, 7
 
 LONGEST_COMPOUND = 36
 
+LONGEST_COMPLETION = 24
 LEAST_BEGUN, N_START = 4, 3
 """How many signs the beginning of a model number must have to stand for all of it, and its last piece."""
 
@@ -302,6 +303,12 @@ class TermDictionary:
             if more and (first or not at):
                 found.append((*([first] if at else []), self.ids_of(more)))
         return found
+
+    def completions(self, start: str) -> list[str]:
+        """The words that begin with some letters, and have more."""
+        lengths = range(len(start) + 1, LONGEST_COMPLETION + 1)
+        terms = (term for n_letters in lengths for term in self._by_start.get((start[0], n_letters), ()))
+        return [term for term in terms if term.startswith(start)]
 
     def containing(self, letter: str) -> list[int]:
         """The terms that contain a letter. Goes through all of them."""

@@ -153,6 +153,22 @@ def test_what_a_word_is_corrected_to_is_told_where_one_word_alone_is_close(shop:
     assert shop("Batería", text=SPANISH).corrections("vateria") == {"vateria": "batería"}
 
 
+def test_a_last_word_may_be_the_beginning_of_one(shop: Shop) -> None:
+    index = shop(
+        "Washing Machine", "Washing Machine White", "Machinist Vice", "Blue Jeans", "Kumquat", "Kumihimo", "Teach"
+    )
+    assert set(found(index, "washing mach")[:2]) == {0, 1}
+    assert index.corrections("washing mach") == {"mach": "machine"}
+    assert found(index, "jea") == [3]
+    assert index.corrections("blue jea") == {"jea": "jeans"}
+    assert set(found(index, "kum")) == {4, 5}
+    assert index.corrections("kum") == {}, "one or the other"
+    assert found(index, "je") == []
+    assert found(index, "jea qqq") == [], "no last word"
+    assert index.corrections("blue jeams") == {"jeams": "jeans"}
+    assert found(index, "qqq") == []
+
+
 def test_accents_are_no_typing_errors(shop: Shop) -> None:
     index = shop("Batería acústica", "Púas", text=SPANISH)
     assert index.language == "es"

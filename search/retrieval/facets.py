@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrina.search.analysis.spelling import split
 from vitrina.search.index.facet_index import FacetIndex
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.facets import FacetReader
@@ -24,6 +25,16 @@ MAX_FIELDS = 40
 MAX_SHARE_OF_VALUES = 0.5
 """A field with more different values than this share of its items, and more than ``FEW_VALUES``, names items and tells
 no groups apart; a size of a shop with ten items may have ten values."""
+
+CHOSEN_BY = (
+    ("colour", "color", "farbe", "couleur"),
+    ("size", "größe", "taille"),
+    ("brand", "vendor", "manufacturer", "marke", "marque"),
+    ("category", "categories", "type", "kategorie", "catégorie"),
+    ("material",),
+    ("gender",),
+)
+"""Last words of the names of fields that shoppers choose by, which come first, in this order."""
 
 FEW_VALUES = 20
 N_BUCKETS = 10
@@ -54,17 +65,26 @@ def facets_of(
         told = [
             told_counts(reader.facets, index, field, counts[field], selected_in(filters, field), n_values)
             for field in shown
-            if counts[field] and (fields or field in filtered or tells_groups(counts[field]))
+            if counts[field] and (fields or field in filtered or tells_groups(field, counts[field]))
         ]
         prices = reader.facets.prices(widened.get("price_cents", item_ids))
-    told.sort(key=lambda each: (-each.n_items, each.n_values, each.field))
+    told.sort(key=lambda each: (place_of(each.field), -each.n_items, each.n_values, each.field))
     return FacetsOfQuery(len(item_ids), told[: max(MAX_FIELDS, len(fields))], list(price_counts(prices)))
 
 
-def tells_groups(counts: Mapping[str | None, int]) -> bool:
-    """Whether a field's values are shared by items, and not each one's own."""
+def place_of(field: str) -> int:
+    """Where a field comes among those that shoppers choose by; behind all of them for any other."""
+    name = split(field)[-1:]
+    return next((at for at, names in enumerate(CHOSEN_BY) if not set(names).isdisjoint(name)), len(CHOSEN_BY))
+
+
+def tells_groups(field: str, counts: Mapping[str | None, int]) -> bool:
+    """Whether a field's values are shared by items, and not each one's own; a single value tells none apart, save that
+    a thing is what the field says."""
     n_values = len(counts) - 1
-    return n_values <= FEW_VALUES or n_values <= MAX_SHARE_OF_VALUES * counts[None]
+    if n_values == 1:
+        return not {"true", "yes"}.isdisjoint(counts)
+    return place_of(field) < len(CHOSEN_BY) or n_values <= FEW_VALUES or n_values <= MAX_SHARE_OF_VALUES * counts[None]
 
 
 def selected_in(filters: Sequence[Condition], field: str) -> set[str]:

@@ -28,6 +28,7 @@ class SourceOptions:
     dialect: str | None = None
     images: str | None = None
     encoding: str | None = None
+    shown_only: bool = False
 
 
 OPENED: Final = "opened"

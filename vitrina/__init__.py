@@ -120,6 +120,7 @@ class OpenStore:
         columns: Mapping[str, str] | None = None,
         on_progress: Callable[[IndexingProgress], None] = lambda _: None,
         sync: bool = False,
+        shown_only: bool = False,
     ) -> IndexingProgress:
         """Index a catalog file (CSV, Excel, JSONL, Parquet, feed, zip, ...) or a folder of images; returns the counts.
 
@@ -127,8 +128,8 @@ class OpenStore:
         recognised. Rows that have not changed are skipped. A bad row never stops a run: it goes to a dead-letter file,
         which the result names. ``on_progress`` is called after each batch. With ``sync`` items that are no longer in
         the source are deleted, except if they are more than a fifth of it; the result counts them as ``gone`` and
-        ``n_deleted``. While another process indexes into the store, this one waits. Downloads images that the
-        catalog links to.
+        ``n_deleted``. With ``shown_only`` what the shop does not show (drafts, archived, switched off) is left out.
+        While another process indexes into the store, this one waits. Downloads images that the catalog links to.
         """
         from vitrina.indexer.fetch import Fetcher
         from vitrina.indexer.pipeline import Indexer
@@ -137,7 +138,7 @@ class OpenStore:
 
         name = str(Path(source).expanduser().absolute())
         with unpacked(str(source)) as location:
-            opened = open_source(location, dict(columns or {}))
+            opened = open_source(location, dict(columns or {}), shown_only=shown_only)
             with self._store.importing(), Fetcher() as fetcher:
                 indexer = Indexer(self._store, self._encoder, fetcher)
                 return indexer.run(opened, on_progress, name=name, on_gone=lambda gone: sync and not gone.is_doubtful)

@@ -85,6 +85,10 @@ EncodingOption = Annotated[
     str | None,
     typer.Option("--encoding", metavar="NAME", help="The encoding of CSV files, as cp1251; by default found out."),
 ]
+ShownOnlyOption = Annotated[
+    bool,
+    typer.Option("--shown-only", help="Leave out what the shop does not show: drafts, archived, switched off."),
+]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")]
 RetryOption = Annotated[
     Path | None,
@@ -119,6 +123,7 @@ def index(
     dialect: DialectOption = None,
     images: ImagesOption = None,
     encoding: EncodingOption = None,
+    shown_only: ShownOnlyOption = False,
     dry_run: DryRunOption = False,
     retry: RetryOption = None,
     progress_form: ProgressOption = ProgressForm.BAR,
@@ -144,7 +149,7 @@ def index(
         if retry is not None and sync:
             raise typer.BadParameter("--sync needs the whole source, and --retry reads a part of it.")
         retried = None if retry is None else RetriedLetters.read(retry)
-        given = GivenOptions(source_name, fields, dialect, images, encoding)
+        given = GivenOptions(source_name, fields, dialect, images, encoding, shown_only)
         asked = options_of(sources or [], given, retried)
         opened = [open_again(options, stack, settings.max_unpacked_bytes) for options in asked]
         store = stack.enter_context(closing(open_store(settings)))

@@ -36,6 +36,7 @@ class GivenOptions:
     dialect: str | None
     images: Path | None
     encoding: str | None
+    shown_only: bool
 
     def of(self, location: str, before: SourceOptions | None) -> SourceOptions:
         """How to open one source: as before, except for what is given."""
@@ -43,7 +44,7 @@ class GivenOptions:
         dialect = absolute(self.dialect) if self.dialect and Path(self.dialect).is_file() else self.dialect
         images = None if self.images is None else absolute(self.images)
         if before is None:
-            return SourceOptions(path, self.name or path, self.mapping, dialect, images, self.encoding)
+            return SourceOptions(path, self.name or path, self.mapping, dialect, images, self.encoding, self.shown_only)
         return SourceOptions(
             path,
             self.name or before.name,
@@ -51,6 +52,7 @@ class GivenOptions:
             dialect or before.dialect,
             images or before.images,
             self.encoding or before.encoding,
+            self.shown_only or before.shown_only,
         )
 
 
@@ -87,4 +89,5 @@ def open_again(options: SourceOptions, stack: ExitStack, max_bytes: int) -> Sour
         image_folder=images,
         dialect=options.dialect,
         encoding=options.encoding,
+        shown_only=options.shown_only,
     )

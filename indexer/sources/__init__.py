@@ -184,6 +184,7 @@ def open_source(
     image_folder: Path | None = None,
     dialect: str | None = None,
     encoding: str | None = None,
+    shown_only: bool = False,
 ) -> Source:
     """Open a catalog: a folder of images, CSV/TSV, Excel, JSONL, Parquet, an XML product feed, a WebDataset tar, or a
     format that an installed plug-in reads.
@@ -192,9 +193,9 @@ def open_source(
     ``columns.FIELDS`` names an attribute, and ``image`` takes several columns separated by commas. ``dialect`` is a
     built-in one's name or a TOML file; without it, the columns tell. Images named by path must lie inside
     ``image_folder``, the catalog file's own folder, or the dialect's folders in it. ``encoding`` names that of a text
-    file, which is found out otherwise. Reads the file's beginning; blocks. Raises ``SourceError`` for what is missing,
-    empty, of no known format, or has no column for the sku, for a dialect that cannot be used, and ``PluginError`` for
-    a plug-in that cannot be imported.
+    file, which is found out otherwise. With ``shown_only`` what the shop does not show is left out. Reads the file's
+    beginning; blocks. Raises ``SourceError`` for what is missing, empty, of no known format, or has no column for the
+    sku, for a dialect that cannot be used, and ``PluginError`` for a plug-in that cannot be imported.
     """
     path = _existing(location)
     chosen = open_dialect(dialect) if dialect else None
@@ -238,9 +239,9 @@ def open_source(
     given = () if image_folder is None else (image_folder,)
     usual = tuple(folder / name for folder in (*given, table.path.parent) for name in layout.image_folders)
     ignored = frozenset(column for column, name in bound.names.items() if name in bound.ignored)
-    return TableSource(
-        table, layout, columns, ImageFiles(table.path.parent, given, usual), kept, headers, bound.container, ignored
-    )
+    files = ImageFiles(table.path.parent, given, usual)
+    hidden = HiddenCounts(shown_only)
+    return TableSource(table, layout, columns, files, kept, headers, bound.container, ignored, hidden=hidden)
 
 
 def _recognised(table: Table) -> CatalogDialect:

@@ -112,8 +112,7 @@ class _Translator:
         if layout.is_plain:
             return row
         cells = layout.normal(row.cells)
-        if (reason := hidden_by(layout, cells)) is not None:
-            self._counts.add_product(reason, row.n_rows)
+        if (reason := hidden_by(layout, cells)) is not None and self._counts.add_product(reason, row.n_rows):
             return None
         declared = self._dialect.variants
         variants = nested_variants(row.origin, cells, layout.nested, declared, self._layout_inside, self._is_shown)
@@ -125,10 +124,10 @@ class _Translator:
         return replace(product, problems=row.problems)
 
     def _is_shown(self, cells: Cells) -> bool:
-        """Whether the shop shows a variant in its product's row; counts it if not."""
+        """Whether a variant in its product's row is read; counts it if the shop does not show it."""
         if (reason := hidden_by(self._layout_inside(cells), cells, is_variant=True)) is not None:
             self._counts.variants[reason] += 1
-        return reason is None
+        return reason is None or not self._counts.leaves_out
 
     def _product(
         self,

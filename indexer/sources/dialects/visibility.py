@@ -29,9 +29,10 @@ _NOT_SHOWN = "draft|archived|disabled|inactive|unpublished"
 
 @dataclass(slots=True)
 class HiddenCounts:
-    """How many products and variants were left out, by the column and the value that hide them, and the products'
-    rows."""
+    """How many products and variants the shop does not show, by the column and the value that hide them. Where
+    ``leaves_out`` they are no items, and ``n_rows`` counts the products' rows."""
 
+    leaves_out: bool = False
     products: Counter[tuple[str, str]] = field(default_factory=Counter)
     variants: Counter[tuple[str, str]] = field(default_factory=Counter)
     n_rows: int = 0
@@ -42,13 +43,14 @@ class HiddenCounts:
         self.variants.clear()
         self.n_rows = 0
 
-    def add_product(self, reason: tuple[str, str], n_rows: int) -> None:
-        """Count a product, and the rows that it takes."""
+    def add_product(self, reason: tuple[str, str], n_rows: int) -> bool:
+        """Count a product, and the rows that it takes if it is left out; returns whether it is."""
         self.products[reason] += 1
-        self.n_rows += n_rows
+        self.n_rows += n_rows if self.leaves_out else 0
+        return self.leaves_out
 
     def told(self, spelled: Callable[[str], str]) -> str:
-        """How many were left out and why, in words, with columns as they are ``spelled``; empty if none were."""
+        """How many there are and why, in words, with columns as they are ``spelled``; empty if there are none."""
         counts = ((self.products, "product"), (self.variants, "variant"))
         many = [f"{n:,} {noun}{'s' * (n > 1)}" for found, noun in counts if (n := found.total())]
         reasons = dict.fromkeys((*self.products, *self.variants))
@@ -58,7 +60,11 @@ class HiddenCounts:
         first = spelled(next(iter(reasons))[0])
         mapping = f"{attribute_key(first)}={first}"
         option = f'--map "{mapping}"' if " " in mapping else f"--map {mapping}"
-        were = "was" if sum(found.total() for found, _ in counts) == 1 else "were"
+        is_one = sum(found.total() for found, _ in counts) == 1
+        if not self.leaves_out:
+            are = "is" if is_one else "are"
+            return f"{' and '.join(many)} that the shop does not show {are} read ({why}); --shown-only leaves them out."
+        were = "was" if is_one else "were"
         return f"{' and '.join(many)} that the shop does not show {were} left out ({why}); {option} keeps them."
 
 
@@ -72,7 +78,7 @@ def hidden_by(layout: Layout, cells: Cells, *, is_variant: bool = False) -> tupl
 
 def shown(group: Group, bind: Bind, join: Join, counts: HiddenCounts) -> tuple[Group, frozenset[str]]:
     """The rows of a product that the shop shows, none if it does not show the product, and the names of its variants
-    that are hidden."""
+    that are hidden; all rows where what is hidden is only counted."""
     reasons = [_reason(each, bind, is_head=each is group[0]) for each in group]
     first = next(filter(None, reasons), None)
     if first is None:
@@ -83,9 +89,10 @@ def shown(group: Group, bind: Bind, join: Join, counts: HiddenCounts) -> tuple[G
     else:
         is_gone = reasons[0] is not None and group[0].kind != "variant"
     if is_gone or not any(each.kind in ("product", "variant", "translation") for each in kept):
-        counts.add_product(first, sum(each.row.n_rows for each in group))
-        return [], frozenset()
+        return ([] if counts.add_product(first, sum(each.row.n_rows for each in group)) else group), frozenset()
     counts.variants.update(filter(None, reasons))
+    if not counts.leaves_out:
+        return group, frozenset()
     gone = (each.row.cells for each, reason in zip(group, reasons, strict=True) if reason)
     return kept, frozenset(filled(template, bind(cells), cells) for cells in gone for template in join.names)
 

@@ -54,7 +54,7 @@ SKU,4,[S]Size=S,MUG-S,,,
 
 def _read(path: Path, mapping: Mapping[str, str] | None = None) -> tuple[dict[str, list[str]], TableSource]:
     """The skus of the variants of each product, and the source, read to its end."""
-    source = open_source(str(path), mapping or {})
+    source = open_source(str(path), mapping or {}, shown_only=True)
     assert isinstance(source, TableSource)
     rows = list(source.rows())
     assert all(isinstance(row, Record) for row in rows)
@@ -122,3 +122,14 @@ def test_a_shop_that_shows_nothing_yet_is_read_as_a_whole(tmp_path: Path) -> Non
     table = "Handle,Title,Vendor,Published,Status,Variant SKU,Variant Price\ntee,Tee,Acme,FALSE,draft,T,9\nmug,Mug,Acme,FALSE,draft,M,5\n"
     found, _ = _read(write(tmp_path, "products.csv", table))
     assert [*found] == ["tee", "mug"]
+
+
+def test_what_is_not_shown_is_read_and_told_unless_asked_otherwise(tmp_path: Path) -> None:
+    for table in (SHOPIFY, WOOCOMMERCE):
+        source = open_source(str(write(tmp_path, "products.csv", table)))
+        assert isinstance(source, TableSource)
+        skus = {row.item.sku for row in source.rows() if isinstance(row, Record)}
+        assert skus in ({"tee", "mug", "cup"}, {"TEE", "MUG", "CUP"})
+        assert "that the shop does not show are read (" in source.notes[-1]
+        assert source.notes[-1].endswith("--shown-only leaves them out.")
+        assert source.hidden.n_rows == 0

@@ -14,7 +14,7 @@ from pathlib import Path
 from vitrina.indexer.sources.base import Record, Rejection, Source, Table, TableRow, WrappedTable
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded, has_word
-from vitrina.indexer.sources.column_values import Sample, are_mostly_priced, cell_at
+from vitrina.indexer.sources.column_values import Sample, cell_at
 from vitrina.indexer.sources.columns import Columns, choose_columns
 from vitrina.indexer.sources.delimited import DelimitedTable, open_delimited
 from vitrina.indexer.sources.dialects.dialect import GENERIC, CatalogDialect, built_in, open_dialect, recognise_dialect
@@ -234,8 +234,6 @@ def open_source(
     kept = frozenset((*columns.renamed, *(each for name in mapping or {} for each in columns.fields.get(name, ()))))
     headers = bound.sources
     columns = replace(columns, decimal_mark=_decimal_mark(table, columns, sample))
-    if columns.fields.get("price") and not isinstance(table, ParquetTable):
-        columns = replace(columns, is_zero_none=are_mostly_priced(sample(), columns.fields["price"]))
     given = () if image_folder is None else (image_folder,)
     usual = tuple(folder / name for folder in (*given, table.path.parent) for name in layout.image_folders)
     ignored = frozenset(column for column, name in bound.names.items() if name in bound.ignored)

@@ -331,13 +331,6 @@ def _tell_price(fields: dict[str, tuple[str, ...]], sample: Sample, columns: Seq
             fields["sale_price"] = (paid,)
 
 
-def are_mostly_priced(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> bool:
-    """Whether most of the prices that rows have in these columns are above 0."""
-    found = [next((cell for each in columns if not is_blank(cell := cell_at(row, each))), None) for row in rows]
-    prices = [_price(cell)[0] for cell in found if cell is not None]
-    return 2 * sum(price > 0 for price in prices) > len(prices)
-
-
 def _has_two(sample: Sample, column: str) -> bool:
     """Whether most cells have two amounts with a currency, as ``460 ₽845 ₽``: nobody buys so, whatever its name is."""
     texts = [str(row[column]) for row in sample() if not is_blank(row.get(column))]

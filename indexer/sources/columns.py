@@ -70,7 +70,7 @@ class Columns:
     currency that its name says. ``ignored`` columns are no attributes; every other one is, under its own key.
     A row without an image is looked for one in ``spare_images``.
     ``currency`` is that of prices which name none, and ``decimal_mark`` theirs, where they show only one. With
-    ``is_keyed_by_title`` nothing is a key, and items go by their titles; with ``is_zero_none`` a price of 0 is none.
+    ``is_keyed_by_title`` nothing is a key, and items go by their titles.
     """
 
     fields: Mapping[str, tuple[str, ...]]
@@ -81,7 +81,6 @@ class Columns:
     currency: str | None = None
     decimal_mark: Literal[".", ","] | None = None
     is_keyed_by_title: bool = False
-    is_zero_none: bool = False
     spare_images: tuple[str, ...] = ()
     _keys: dict[tuple[str, ...], AttributeKeys] = field(default_factory=dict, compare=False, repr=False)
 
@@ -175,9 +174,7 @@ def choose_columns(
     kept = ignored - renamed.keys()
     is_open = not images and not preferred.get("image")
     spare = tuple(each for each in names.known_images() if each in untold) if is_open else ()
-    return Columns(
-        fields, found_images, renamed, currencies, kept, currency, None, is_keyed_by_title, spare_images=spare
-    )
+    return Columns(fields, found_images, renamed, currencies, kept, currency, None, is_keyed_by_title, spare)
 
 
 def _constant_currency(mapping: Mapping[str, str], columns: Sequence[str]) -> str | None:

@@ -114,9 +114,6 @@ class _RowReader:
         variants = self._variants(images, currency)
         if price_cents == 0 and any(each.price_cents for each in variants):
             price_cents = None  # of a product that is sold as its variants alone
-        elif price_cents == 0 and self._columns.is_zero_none and re.search(r"\d", str(self._field("price"))):
-            price_cents = None
-            self._note(self._used["price"], InputError("0 is no price where most rows have one.", remedy="Fill it in."))
         if sku.rstrip(" :").casefold() in _TOTALS and not (title or description or images):
             raise InputError("The row is a total and no product.", remedy="Nothing needs to be done.")
         if any(str(attributes.get(key)).casefold() in _YES for key in _ARE_GROUPS):

@@ -739,12 +739,3 @@ def test_titles_that_repeat_at_one_price_are_products(tmp_path: Path) -> None:
 
 def test_a_stray_comma_before_a_title_is_no_part_of_it(tmp_path: Path) -> None:
     assert only(write(tmp_path, "shop.csv", 'sku,title,price\n1,"  ,\n  Desk lamp",9\n')).item.title == "Desk lamp"
-
-
-def test_a_price_of_0_is_none_where_most_rows_have_one(tmp_path: Path) -> None:
-    rows = ["1,Drill,149", "2,Saw,85", "3,Clamp,0.00", "4,Leaflet,free", "5,Vice,60"]
-    records, _ = read(write(tmp_path, "tools.csv", "\n".join(["sku,title,price", *rows])))
-    assert [each.item.price_cents for each in records] == [14900, 8500, None, 0, 6000]
-    assert [problem.column for problem in records[2].problems] == ["price"]
-    records, _ = read(write(tmp_path, "models.csv", "sku,title,price\n1,Boat,0\n2,Kite,0\n3,Plane,5\n"))
-    assert [each.item.price_cents for each in records] == [0, 0, 500]

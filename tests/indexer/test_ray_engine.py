@@ -89,7 +89,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = catalog.read_text("utf-8").splitlines()
     first = json.loads(lines[0])
     (catalog.parent / "broken.jpg").write_bytes(BROKEN)
-    bad = [{**first, "sku": ""}, first, *({"sku": name, "image": f"{name}.jpg"} for name in ("broken", "absent"))]
+    without_image = ({"sku": name, "image": f"{name}.jpg"} for name in ("broken", "absent"))
+    bad = [{**first, "sku": ""}, {**first, "title": "Another"}, *without_image]
     mixed = {**first, "sku": "mixed", "image": [first["image"], "broken.jpg"]}
     catalog.write_text("\n".join([*lines, *map(json.dumps, [*bad, mixed])]), "utf-8")
     return catalog

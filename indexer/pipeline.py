@@ -37,7 +37,7 @@ from vitrina.indexer.rows import (
 from vitrina.indexer.sources.base import Record, Rejection, Source
 from vitrina.indexer.stages import batched
 from vitrina.indexer.summary import SourceSummary
-from vitrina.indexer.sync import NONE_GONE, GoneItems, OnGone, SourceRun
+from vitrina.indexer.sync import NONE_GONE, GoneItems, OnGone, SourceRun, digest_of
 from vitrina.indexer.twins import TwinFinder
 from vitrina.indexer.web_images import StoredImages
 from vitrina.search.encoders.base import Encoder
@@ -275,20 +275,23 @@ class Indexer:
                 known = self.store.catalog.known_items([record.item.sku for record in records])
                 for row in rows:
                     summary.n_rows += row.n_rows
-                    if isinstance(row, Record) and of_source.has(row):
+                    found = row if isinstance(row, Rejection) else self.join_known(row, known, of_source)
+                    if found is None:
                         summary.n_repeated_rows += row.n_rows
                         continue
-                    found = row if isinstance(row, Rejection) else self.join_known(row, known, of_source)
                     if isinstance(row, Rejection) and row.sku is not None:  # it is still in the source
                         of_source.rejected.first_origin(row.sku, row.origin)
                     if isinstance(row, Record) and not isinstance(found, Rejection):
                         summary.add(row)
                     yield found
 
-    def join_known(self, record: Record, known: Mapping[str, KnownItem], of_source: SourceRun) -> ReadRow:
-        """A record with what the catalog has of it, by sku; rejected if an earlier row has its sku."""
-        sku = record.item.sku
-        if (first := of_source.first_origin(record)) is not None:
+    def join_known(self, record: Record, known: Mapping[str, KnownItem], of_source: SourceRun) -> ReadRow | None:
+        """A record with what the catalog has of it, by sku; rejected if an earlier row has its sku, and None if that
+        says the same."""
+        sku, digest = record.item.sku, digest_of(record)
+        if (first := of_source.skus.first_origin(sku, record.origin, digest)) is not None:
+            if of_source.skus.has(sku, digest):
+                return None
             reason = f"The sku {sku!r} is already used at {first}."
             return Rejection(record.origin, reason, "Keep one row per sku.", sku, record.n_rows)
         before = known.get(sku)

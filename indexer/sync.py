@@ -102,14 +102,6 @@ class SourceRun:
         self.skus.close()
         self.rejected.close()
 
-    def has(self, record: Record) -> bool:
-        """Whether an earlier row says the same."""
-        return self.skus.has(record.item.sku, digest_of(record))
-
-    def first_origin(self, record: Record) -> str | None:
-        """Note a record; if an earlier row has its sku, return where that is."""
-        return self.skus.first_origin(record.item.sku, record.origin, digest_of(record))
-
     def note(self, known: KnownItem | None) -> bool:
         """Count an item that the source has, by the source it came from; returns whether that is another one."""
         if known is None or known.source_id == self.source_id:

@@ -26,10 +26,13 @@ PUBLIC: Final = re.compile(
 )
 """What is answered to everybody: the page, the documentation, and whether the service runs."""
 
+ITEM_WRITES: Final = re.compile(r"(PUT|PATCH|DELETE) /v1/items/.*|POST /v1/items:batch", re.DOTALL)
+"""What changes items without an import."""
+
 SCOPES: Final = (
     (KeyScope.SEARCH, re.compile(r"POST /v1/(search|explain|facets)")),
     (KeyScope.SEARCH, re.compile(r"GET /v1/(items|images|facets|catalog)(/.*)?", re.DOTALL)),
-    (KeyScope.WRITE, re.compile(r"(PUT|PATCH|DELETE) /v1/items/.*|POST /v1/items:batch", re.DOTALL)),
+    (KeyScope.WRITE, ITEM_WRITES),
     (KeyScope.WRITE, re.compile(r"[A-Z]+ /v1/(imports(/.*)?|duplicates|audit(/.*)?|evaluation)", re.DOTALL)),
 )
 """What needs which scope. What is not named here needs admin, so that a new route is closed until it is declared."""

@@ -16,6 +16,7 @@ from anyio import CancelScope
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vitrina.api.access import ITEM_WRITES
 from vitrina.api.errors import error_response, raw_response
 
 
@@ -57,7 +58,7 @@ so long after that."""
 
 PATHS: Final = (
     (Work.SEARCH, re.compile(r"POST /v1/(search|explain)|GET /v1/items/.+/similar", re.DOTALL)),
-    (Work.WRITE, re.compile(r"(PUT|PATCH|DELETE) /v1/items/.*|POST /v1/items:batch", re.DOTALL)),
+    (Work.WRITE, ITEM_WRITES),
     (Work.IMPORT, re.compile(r"POST /v1/imports|GET /v1/imports/.*/events", re.DOTALL)),
     (Work.IMAGE, re.compile(r"GET /v1/images/.*", re.DOTALL)),
 )

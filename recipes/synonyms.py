@@ -21,7 +21,7 @@ from types import MappingProxyType
 from recipes.shopper_queries import QUERIES_FILE, read_kinds
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.language import Language
-from vitrina.search.analysis.synonyms import MAX_RULES, SynonymRule, parse_synonyms
+from vitrina.search.analysis.synonyms import SynonymRule, parse_synonyms
 from vitrina.search.understanding.names import COVERS, SYNONYMS
 
 OUT = Path(__file__).parent.parent / "search" / "analysis" / "synonyms.tsv.gz"
@@ -216,9 +216,8 @@ def read_more(text: str) -> tuple[tuple[SynonymRule, ...], list[tuple[str, str]]
     kinds = [
         (wide.strip(), kind.strip()) for names, kinds in wider for wide in names.split(",") for kind in kinds.split(",")
     ]
-    others = [line for line in lines if " > " not in line]
-    parts = (others[at : at + MAX_RULES] for at in range(0, len(others), MAX_RULES))  # a shop's own may be no more
-    return tuple(rule for part in parts for rule in parse_synonyms("\n".join(part))), kinds
+    others = "\n".join(line for line in lines if " > " not in line)
+    return parse_synonyms(others, max_rules=len(lines)), kinds  # the limit is for a shop's own
 
 
 def pairs_of(rule: SynonymRule) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:

@@ -22,7 +22,7 @@ from vitrina.indexer.sources.dialects.grouping import grouped_dialect
 from vitrina.indexer.sources.dialects.layout import Layout
 from vitrina.indexer.sources.dialects.positions import WOOCOMMERCE, told_by_position
 from vitrina.indexer.sources.dialects.translation import translate
-from vitrina.indexer.sources.dialects.visibility import HiddenCounts, hides_all, with_hidden
+from vitrina.indexer.sources.dialects.visibility import HiddenCounts, hides_all, may_hide, with_hidden
 from vitrina.indexer.sources.encodings import open_bytes
 from vitrina.indexer.sources.feed import open_feed
 from vitrina.indexer.sources.image_files import ImageFiles
@@ -225,7 +225,7 @@ def open_source(
         layout = grouped_dialect(layout, columns, sample())
         bound = Layout(layout, table.columns, kept_names)
         columns = replace(columns, ignored=columns.ignored | bound.ignored)
-    if is_generic:
+    if is_generic and (not isinstance(table, ParquetTable) or may_hide(table.columns)):  # images lie in its rows
         layout = with_hidden(layout, sample(), frozenset(columns.renamed))
     elif layout.hidden and hides_all(bound, sample(), columns.fields.get("title", ())):
         layout = layout.model_copy(update={"hidden": ()})

@@ -53,8 +53,7 @@ class Header:
 
 def find_header(sample: Sequence[str], path: Path) -> Header | None:
     """The header by the delimiter that cuts it into most known names, then the rows below into as many cells, then it
-    into most columns; of equals, by the file name's ending, then commas
-    unless all of them stand between digits."""
+    into most columns; of equals, by the file name's ending, then commas unless all of them stand between digits."""
     separator = _SEPARATOR.fullmatch(sample[0]) if sample else None
     if separator:
         return _header(sample, separator[1], 1)

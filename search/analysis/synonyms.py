@@ -67,7 +67,7 @@ class SynonymRule:
     replaces: bool
 
 
-def parse_synonyms(text: str) -> tuple[SynonymRule, ...]:
+def parse_synonyms(text: str, max_rules: int = MAX_RULES) -> tuple[SynonymRule, ...]:
     """The rules of a file in the format of Solr and Elasticsearch: ``a, b, c`` or ``a, b => c``, ``#`` for comments.
 
     Raises InputError, which names the line.
@@ -77,8 +77,8 @@ def parse_synonyms(text: str) -> tuple[SynonymRule, ...]:
         rule = line.partition("#")[0].strip()
         if rule:
             rules.append(parsed_rule(rule, number))
-    if len(rules) > MAX_RULES:
-        raise InputError(f"There are {len(rules):,} rules; the limit is {MAX_RULES:,}.", remedy="Leave some out.")
+    if len(rules) > max_rules:
+        raise InputError(f"There are {len(rules):,} rules; the limit is {max_rules:,}.", remedy="Leave some out.")
     return tuple(rules)
 
 

@@ -97,6 +97,11 @@ def shown(group: Group, bind: Bind, join: Join, counts: HiddenCounts) -> tuple[G
     return kept, frozenset(filled(template, bind(cells), cells) for cells in gone for template in join.names)
 
 
+def may_hide(columns: Sequence[str]) -> bool:
+    """Whether a column of a table without a shop's layout is called by what may hide products."""
+    return any(folded(column) in _FLAGS | _STATES for column in columns)
+
+
 def with_hidden(dialect: CatalogDialect, rows: Sequence[Mapping[str, object]], kept: frozenset[str]) -> CatalogDialect:
     """The dialect of a table without a shop's layout, with those of its columns that say plainly what is not shown, and
     of some of the ``rows`` that it is; not those ``kept``, which are mapped."""

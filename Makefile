@@ -11,9 +11,10 @@ JOBS ?= $(shell nproc)
 demo: $(BASE)
 	$(BIN)/vitrina demo
 
-# Kept bytecode saves each of the many processes that tests start half a second, whatever the surroundings say.
+# Kept bytecode saves each of the many processes that tests start half a second, whatever the surroundings say. Tests
+# wait for those processes: one worker more than there are cores keeps the cores busy.
 test: $(INSTALLED)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(JOBS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $$(($(JOBS) + 1))
 
 # The folders under the name they are installed by, for tools that read files and do not import: mypy, import-linter, editors.
 .links: $(INSTALLED)

@@ -15,7 +15,7 @@ from safetensors.torch import save
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel
 
-from recipes.encoder import pretrained
+from recipes.encoder import pretrained, text_stage
 from recipes.encoder.corpus import LabelledRows, is_held_out, read_rows, repeat_factors
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.pretrained import IMAGE_PACKAGE, IMAGE_TOWER, SPECIAL_TOKENS, TEXT_PACKAGE
@@ -212,7 +212,9 @@ SHELVES = [
 ]
 
 
-def test_the_last_stage_keeps_images_and_gives_texts_dimensions_of_their_own(tmp_path: Path) -> None:
+def test_the_last_stage_keeps_images_and_gives_texts_dimensions_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     start, out, work = tmp_path / "start", tmp_path / "out", tmp_path / "work"
     make_encoder([rows()], PAIRS, start, work, replace(RECIPE, stages=()), say=lambda _: None)
     stage = TextStage(n_own=8, n_tokens=120, schedule=TextSchedule(2, 2, n_kinds=2, n_images=8))
@@ -232,6 +234,7 @@ def test_the_last_stage_keeps_images_and_gives_texts_dimensions_of_their_own(tmp
     stored = [each for text in texts if (each := text.stored_pieces) is not None]
     assert late_interaction(asked, stored).shape == (2,)
     said.clear()
+    monkeypatch.setattr(text_stage, "export_encoder", lambda _: None)  # which takes seconds, and was seen above
     train_text([rows()], PAIRS, KINDS, SHELVES, start, out, work, RECIPE, stage, say=said.append)  # all of it is there
     assert not any("step" in line for line in said)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TextIO
 import ijson
 
 from vitrina.indexer.sources.cells import parse_literal
+from vitrina.indexer.sources.column_names import folded, has_word
 from vitrina.indexer.sources.encodings import TextEncoding, open_text
 from vitrina.indexer.sources.json_ld import is_json_ld
 
@@ -68,7 +69,7 @@ def is_line(lines: list[str]) -> bool:
         return isinstance(parse_literal(lines[0]), dict)  # Python, not JSON
     if not isinstance(first, dict) or len(lines) > 1:
         return isinstance(first, dict)
-    if len(first) > 1 and all(isinstance(each, dict) and not OF_PRODUCT.isdisjoint(each) for each in first.values()):
+    if len(first) > 1 and all(isinstance(each, dict) and _is_named(each) for each in first.values()):
         return False  # products by their keys
     if len(first) == 1 and isinstance(only := next(iter(first.values())), list) and only and isinstance(only[0], dict):
         return False
@@ -98,9 +99,19 @@ def _holds_list(value: Mapping[str, object], depth: int = 0) -> bool:
     return depth < 4 and any(_holds_list(each, depth + 1) for each in value.values() if isinstance(each, dict))
 
 
-def _is_sold(value: Mapping[str, object]) -> bool:
+def _is_sold(keys: Collection[str]) -> bool:
     """Whether an object is a product by its keys."""
-    return not OF_PRODUCT.isdisjoint(value) and not SOLD.isdisjoint(value)
+    return _is_named(keys) and (not SOLD.isdisjoint(keys) or _is_priced(keys))
+
+
+def _is_named(keys: Collection[str]) -> bool:
+    """Whether keys are those of a product, however they are spelled: ``Product Name`` is ``product_name``."""
+    return not OF_PRODUCT.isdisjoint(keys) or not OF_PRODUCT.isdisjoint(map(folded, keys))
+
+
+def _is_priced(keys: Collection[str]) -> bool:
+    """Whether a key has a word for a price in it."""
+    return any(has_word(folded(key), "words", "price") for key in keys)
 
 
 def first_events(path: Path, encoding: TextEncoding) -> Iterator[tuple[str, str, object]]:
@@ -152,11 +163,7 @@ def keyed_prefix(path: Path, encoding: TextEncoding) -> str:
         elif is_known:
             keys[head][-1].add(str(value))
     return next(
-        (
-            head
-            for head, each in keys.items()
-            if all(not OF_PRODUCT.isdisjoint(own) for own in each) and not SOLD.isdisjoint(each[0])
-        ),
+        (head for head, each in keys.items() if all(map(_is_named, each)) and _is_sold(each[0])),
         "",
     )
 
@@ -173,7 +180,7 @@ def are_products(path: Path, encoding: TextEncoding) -> bool:
             ]
     except (ijson.JSONError, RecursionError):
         return False
-    return len(first) > 1 and all(isinstance(each, dict) and not OF_PRODUCT.isdisjoint(each) for each in first)
+    return len(first) > 1 and all(isinstance(each, dict) and _is_named(each) for each in first)
 
 
 def are_pages(path: Path, encoding: TextEncoding, prefix: str) -> bool:

@@ -444,3 +444,15 @@ def test_the_answers_of_bigcommerce(tmp_path: Path) -> None:
     ]
     assert dict(item.attributes) == {"fabric": "Linen", "regular_price": 20, "size": ("S", "M")}
     assert [each.url for each in record.images] == ["https://b.example/1.jpg"]
+
+
+def test_products_under_their_keys_may_have_names_of_several_words(tmp_path: Path) -> None:
+    chairs = {
+        "04417": {"Product Name": "Chair", "Product Price": "120", "Model": "High back"},
+        "20033": {"Product Name": "Stool", "Product Price": "45", "Model": "Three legs"},
+    }
+    for name, document in (("alone.json", chairs), ("under.json", {"products": chairs})):
+        chair, stool = (record.item for record in read(write(tmp_path, name, json.dumps(document, indent=1)))[0])
+        assert (chair.sku, chair.title, chair.price_cents) == ("04417", "Chair", 12000)
+        assert (stool.sku, stool.attributes) == ("20033", {"model": "Three legs"})
+    assert read(write(tmp_path, "line.json", json.dumps(chairs)))[0][0].item.sku == "04417"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeGuard
 
 import ijson
 
@@ -78,7 +78,7 @@ def is_line(lines: list[str]) -> bool:
     return not is_json_ld(first) and not is_shop and not (OF_PRODUCT.isdisjoint(first) and _holds_list(first))
 
 
-def _is_list(value: object) -> bool:
+def _is_list(value: object) -> TypeGuard[list[dict[str, object]]]:
     """Whether this is a list of objects."""
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
@@ -93,8 +93,9 @@ def _holds_list(value: Mapping[str, object], depth: int = 0) -> bool:
     found = [inner for key, inner in value.items() if key in CONTAINERS or key.casefold() in CONTAINERS]
     if any(map(_is_list, found)) or any(_is_keyed(value.get(name)) for name in LISTS):
         return True
-    lists = (each for key, each in value.items() if key not in SOLD and isinstance(each, list) and each)
-    if any(isinstance(each[0], dict) and _is_sold(each[0]) for each in lists):
+    lists = [each for key, each in value.items() if key not in SOLD and _is_list(each)]
+    lists += [held for each in lists for name in LISTS if _is_list(held := each[0].get(name))]
+    if any(_is_sold(each[0]) for each in lists):
         return True
     return depth < 4 and any(_holds_list(each, depth + 1) for each in value.values() if isinstance(each, dict))
 
@@ -124,17 +125,19 @@ def first_events(path: Path, encoding: TextEncoding) -> Iterator[tuple[str, str,
 
 def find_prefix(path: Path, encoding: TextEncoding) -> str | None:
     """Where the products are: the first list of objects under a known key, else the object itself if it is a product,
-    else the first list of objects."""
-    lists: dict[str, None] = {}
+    else the first list of objects with names and prices, or with products in lists of theirs, else the first list."""
+    lists: dict[str, set[str]] = {}
     keys: set[str] = set()
     single = None
     for prefix, event, value in first_events(path, encoding):
         if event == "start_map" and prefix.endswith("item") and prefix.split(".").count("item") == 1:
-            lists[prefix] = None
+            lists.setdefault(prefix, set())
         elif event == "map_key" and prefix == "":
             keys.add(str(value))
         elif event == "map_key" and value in OF_PRODUCT and prefix in ("product", "data.product"):
             single = prefix
+        elif event == "map_key" and (around := _list_around(prefix)) in lists:
+            lists[around].add(str(value))
         if prefix == "item":
             return "item"
     last = {prefix: prefix.removesuffix(".item").rpartition(".")[2] for prefix in lists}
@@ -142,7 +145,14 @@ def find_prefix(path: Path, encoding: TextEncoding) -> str | None:
     own = "" if keys & OF_PRODUCT else single
     if own is not None and "@graph" not in keys:
         return own
-    return next(known, next(iter(lists), "" if keys & {"@context"} else None))
+    sold = (prefix for prefix, held in lists.items() if _is_named(held) and _is_priced(held))
+    return next(known, next(sold, next(iter(lists), "" if keys & {"@context"} else None)))
+
+
+def _list_around(prefix: str) -> str:
+    """The list that an object at a prefix is in, or that of the section whose products it is one of."""
+    head, _, name = prefix.removesuffix(".item").rpartition(".")
+    return head if name in LISTS else prefix
 
 
 def keyed_prefix(path: Path, encoding: TextEncoding) -> str:

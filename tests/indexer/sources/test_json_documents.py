@@ -456,3 +456,18 @@ def test_products_under_their_keys_may_have_names_of_several_words(tmp_path: Pat
         assert (chair.sku, chair.title, chair.price_cents) == ("04417", "Chair", 12000)
         assert (stool.sku, stool.attributes) == ("20033", {"model": "Three legs"})
     assert read(write(tmp_path, "line.json", json.dumps(chairs)))[0][0].item.sku == "04417"
+
+
+@pytest.mark.parametrize(
+    "leaflet",
+    [
+        {"kinds": [{"name": "Bread"}, {"name": "Fish"}], "page": [{"id": 7, "name": "Rye loaf", "deal_price": "2.40"}]},
+        {
+            "kinds": [{"name": "Bread"}, {"name": "Fish"}],
+            "pages": [{"number": 1, "items": [{"id": 7, "name": "Rye loaf", "deal_price": "2.40"}]}],
+        },
+    ],
+)
+def test_of_several_lists_that_with_names_and_prices_holds_the_products(tmp_path: Path, leaflet: object) -> None:
+    loaf = only(write(tmp_path, "leaflet.json", json.dumps(leaflet))).item
+    assert (loaf.sku, loaf.title, loaf.price_cents) == ("7", "Rye loaf", 240)

@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 from vitrina.indexer.sources.attributes import attribute_key
+from vitrina.indexer.sources.cells import is_blank
 
 _LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})
 """Letters that are no accented ones, and are left so where names are written without accents."""
@@ -107,6 +108,17 @@ def is_named_as(field: str, name: str) -> bool:
     return not any(has_word(bare, "not", other) for other in others)
 
 
+def text_key(cell: Mapping[str, object], *, is_title: bool) -> str | None:
+    """The key in an object of the text that it stands for: in English or another language, or of a title what is
+    called one, as ``displayTitle``, or else its only text; None if no key is one's."""
+    texts = {key: text for key, text in cell.items() if isinstance(text, str) and not is_blank(text)}
+    if named := [key for key in (*_TEXTS, *texts) if key in texts and (key in _TEXTS or _LANGUAGE.fullmatch(key))]:
+        return named[0]
+    words = [key for key, text in texts.items() if any(map(str.isalpha, text)) and "//" not in text]
+    titles = [key for key in words if is_named_as("title", folded(key))] or (words if len(texts) == 1 else [])
+    return titles[0] if is_title and titles else None
+
+
 def images_like(main: str | None) -> re.Pattern[str]:
     """The names of further images: well-known ones, and that of the main one with a number or a word
     for further ones, as ``resim1`` and ``zdjecie_dodatkowe_2``."""
@@ -134,6 +146,8 @@ def _words_for(table: str, field: str) -> tuple[frozenset[str], tuple[str, ...],
     return frozenset(known) - {*phrases}, phrases, tuple(word for word in known if word[0] >= _WITHOUT_BLANKS)
 
 
+_TEXTS = ("en_US", "en-US", "en_GB", "en-GB", "en", "default", "value", "text", "name", "html", "rendered", "raw")
+_LANGUAGE = re.compile(r"[a-z]{2}(?:[_-][A-Za-z]{2,4})?")
 _MORE_IMAGES = (
     r"(?:additional_|all_|(?:product_)?secondary_|alternate_|alternative_|alt_|other_|variant_|product_|more_|extra_|gallery_|weitere_|zusatz)?(?:image|picture|photo|img|pic|bild"
     r"|foto|imagen|image_url|picture_url)(?:_?(?:url|link|path|src|file|location))?(?:s?_?\d+|s)(?:_url)?"

@@ -20,6 +20,7 @@ from vitrina.indexer.sources.cells import (
     without_directives,
     without_spreadsheet_marks,
 )
+from vitrina.indexer.sources.column_names import text_key
 from vitrina.indexer.sources.column_values import cell_at
 from vitrina.indexer.sources.columns import Columns
 from vitrina.indexer.sources.currencies import parse_currency
@@ -40,8 +41,6 @@ MAX_TITLE_CHARS = 2_000
 MAX_DESCRIPTION_CHARS = 100_000
 MAX_URL_CHARS = 4_096
 
-_ENGLISH = ("en_US", "en-US", "en_GB", "en-GB", "en", "default", "value", "text", "name", "html", "rendered", "raw")
-_LANGUAGE = re.compile(r"[a-z]{2}(?:[_-][A-Za-z]{2,4})?")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _PORT = re.compile(r"\d{1,5}(?![^/?#])")
 _BLANKS = re.compile(r"[ \t\r\n]+")
@@ -340,8 +339,7 @@ def _read_text(field: str, cell: object) -> str:
     document = rich_text(parse_literal(cell) if isinstance(cell, str) and cell[:1] in ("{", "[") else cell)
     cell = cell if document is None else document
     if isinstance(cell, Mapping):
-        key = next((key for key in (*_ENGLISH, *cell) if _is_text_of(cell, key)), None)
-        if key is not None:
+        if (key := text_key(cell, is_title=field == "title")) is not None:
             return _read_text(field, cell[key])
         if field == "description":
             return ""  # whose keys and values are attributes
@@ -354,12 +352,6 @@ def _read_text(field: str, cell: object) -> str:
         return _read_text(field, first)  # PrestaShop, by the numbers of languages
     texts = (plain(part) for part in parts if isinstance(part, (str, int, float)) and not is_blank(part))
     return display_text(without_directives("\n".join(texts)))
-
-
-def _is_text_of(cell: Mapping[str, object], key: str) -> bool:
-    """Whether an object's key says that it holds the text itself, or the text in one language."""
-    named = key in _ENGLISH or _LANGUAGE.fullmatch(key) is not None
-    return named and isinstance(cell.get(key), str) and not is_blank(cell[key])
 
 
 def _too_long(field: str, text: str, max_chars: int) -> InputError:

@@ -56,6 +56,26 @@ def test_a_text_in_several_languages_is_read_in_english(tmp_path: Path, names: d
     assert only(line(tmp_path, sku="a", title={"de": "Becher", "fr": "tasse"})).item.title == "Becher"
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        {"displayTitle": "Oak tray", "shortTitle": False, "seoTitle": "Oak tray, cheap"},
+        {"plain": "Oak tray", "length": 8},
+        {"text": "Oak tray", "colour": "#222"},
+    ],
+)
+def test_a_title_in_an_object(tmp_path: Path, title: dict[str, object]) -> None:
+    price = {"salePrice": {"formattedPrice": "€ 8,50", "minPrice": 8.5, "discount": 4, "currencyCode": "EUR"}}
+    item = only(line(tmp_path, sku="a", title=title, prices=price)).item
+    assert (item.title, item.price_cents, item.currency) == ("Oak tray", 850, "EUR")
+
+
+@pytest.mark.parametrize("title", [{"url": "https://s.example/a"}, {"first": "Oak", "second": "Tray"}])
+def test_an_object_of_which_no_text_is_the_title_is_none(tmp_path: Path, title: dict[str, str]) -> None:
+    record = only(line(tmp_path, sku="a", title=title, colour="red"))
+    assert (record.item.title, len(record.problems)) == ("", 1)
+
+
 def test_images_in_every_shape(tmp_path: Path) -> None:
     path = line(tmp_path, sku="a", image="m.jpg", images=["m.jpg", {"src": "https://cdn.example/2.jpg"}])
     assert [(image.path, image.url) for image in only(path).images] == [

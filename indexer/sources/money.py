@@ -6,6 +6,7 @@ import decimal
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -71,6 +72,10 @@ _AMOUNT = re.compile(
     r"(?P<exponent>[eE]\+?\d{1,2}(?![\w.,]))?(?P<whole>\s?[.,:]\s?-+)?"
 )
 _SIGN_AS_MARK = re.compile(r"(\d)€(\d\d)(?![\d.,€])")  # 12€99, as the French write it
+_REDUCED = (
+    r"(?P<paid>(?P<sign>[^\d\s%.,()-]{1,3}\.?)\s?\d[\d.,]*)\s*(?P<before>(?P=sign)\s?\d[\d.,]*?)(?P<gap>[\s(-]*)"
+    r"(?P<percent>DIGITS)\s?%(?:\s?(?:off|discount|rabatt))?\)?"
+)
 _COLON_AS_MARK = re.compile(r"(?<![\d:])(\d{1,6}):(\d\d)(?![\d:])")  # 19:90, as Swedes write it
 _SPACED_MARK = re.compile(r"(?<=\d) +([.,]) *(?=\d)")
 _SCALES = "k|m|mn|mio|mln|million|millions|b|bn|thousand|tsd|tausend|mille|lakhs?|lacs?|crores?|cr|тыс|млн"
@@ -224,6 +229,8 @@ def _of_text(original: str, currency: str | None, decimal_mark: DecimalMark | No
         raise _no_price(original)
     if (pence := _PENCE.fullmatch(text)) is not None:
         return _of_pence(pence, currency, original)
+    if "%" in text and (reduced := _of_reduced(text, currency, decimal_mark)) is not None:
+        return reduced
     symbols = find_symbols(text, currency)
     code = _currency(symbols, currency)
     amounts = _amounts(text, symbols)
@@ -245,6 +252,18 @@ def _of_pence(found: re.Match[str], currency: str | None, original: str) -> Pric
     amount = decimal.Decimal(found[1].replace(",", "."))
     code = "GBP" if found[2].lower() == "p" else currency or ("USD" if found[2] == "¢" else None)
     return _cents(amount.scaleb(-2), code, original), code
+
+
+def _of_reduced(text: str, currency: str | None, decimal_mark: DecimalMark | None) -> Price | None:
+    """The lower price of a text such as ``$40$5020% off``; a percentage that runs on from a price must fit both."""
+    patterns = (_REDUCED.replace("DIGITS", each) for each in (r"\d\d", r"\d"))
+    for found in filter(None, (re.fullmatch(each, text, re.IGNORECASE) for each in patterns)):
+        with suppress(InputError):
+            (paid, code), (before, _) = (_of_text(found[name], currency, decimal_mark) for name in ("paid", "before"))
+            if paid and before and paid < before:
+                is_near = abs(before * (100 - int(found["percent"])) - 100 * paid) <= before
+                return (paid, code) if found["gap"] or is_near else None
+    return None
 
 
 def _currency(symbols: Sequence[Symbol], own_currency: str | None) -> str | None:

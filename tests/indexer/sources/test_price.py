@@ -80,6 +80,13 @@ from vitrina.search.types.errors import InputError
         ("Rs 2,999.00 Rs 1,499.00", 149900, "INR"),
         ("3 for $10", 1000, "USD"),
         ("$49.99 (20% off)", 4999, "USD"),
+        ("$12.99$19.99", 1299, "USD"),
+        ("Rs. 499 Rs. 999 (50% off)", 49900, "INR"),
+        ("Rs. 499Rs. 99950% off", 49900, "INR"),
+        ("₹6,299₹8,49925% off", 629900, "INR"),
+        ("₹24,499₹24,9992% off", 2449900, "INR"),
+        ("€8,00€10,0020%", 800, "EUR"),
+        ("$40 $50 20% off", 4000, "USD"),
         ({"amount": 1999, "currency": "USD", "precision": 2}, 1999, "USD"),
         ({"retail": 12.5, "wholesale": 8}, 1250, None),
         ("€150 / 100 g", 15000, "EUR"),
@@ -168,7 +175,8 @@ def test_a_symbol_of_several_currencies_is_the_columns_own() -> None:
     ["cheap", "-5", "-5.00 EUR", "- 5 ₱", "(5.00)", "1,2,3", "1.2.3", "1,23,456,7.0", "12..5", "99999999999999", True,
      -1, float("inf"), b"5", "Call for price", "Price on request", "Sold out", "TBC", "EUR", "12cm", "12K", "$12K",
      "1.5 million", "1万円", "12½ €", "14 59 30,91 €", "12 99 €", "2024-01-01", "555 shirts", "20% off $40", "1e400",
-     "size 12", "$25/month", "1299 تومان", {"x": 5}],
+     "size 12", "$25/month", "1299 تومان", "₹500₹40020% off",
+     "₹6,299₹8,49950% off", {"x": 5}],
 )  # fmt: skip
 def test_what_is_no_price(value: object) -> None:
     with pytest.raises(InputError, match=r"is not a (price|currency)"):

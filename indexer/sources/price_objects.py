@@ -19,7 +19,7 @@ _KEYS = (
 """What an amount is called in an object, the surest first, in lower case and without signs."""
 
 _CURRENCIES = ("currency", "currencycode", "pricecurrency", "currencyiso", "currencyid")
-_MINOR = ("currencyminorunit", "fractiondigits", "precision")
+_MINOR = ("currencyminorunit", "minorunit", "minorunits", "fractiondigits", "precision")
 _GROUPS = ("customergroup", "customergroupid", "group", "usergroup", "companyid")
 _FROM = ("minquantity", "minimumquantity", "minqty", "quantitystart")
 _KINDS = ("usetype", "type", "kind", "pricetypename", "pricetype", "name", "label", "description")

@@ -460,3 +460,22 @@ def test_a_link_to_what_the_api_is_asked_for_is_nothing(tmp_path: Path) -> None:
     record = only(write(tmp_path, "a.json", json.dumps({"products": [row]})))
     assert [image.url for image in record.images] == ["https://l.example/1.jpg"]
     assert (dict(record.item.attributes), record.problems) == ({}, ())
+
+
+@pytest.mark.parametrize(
+    ("prices", "cents", "regular"),
+    [
+        ({"price": "1800", "regular_price": "2400", "minor_unit": 2, "currency": "USD"}, 1800, 24.0),
+        ({"price": 1800, "currency_minor_unit": 0, "currency": "JPY"}, 1800, None),
+        ({"price": "18.00", "minor_unit": 2, "currency": "USD"}, 1800, None),
+        ({"price": {"amount": 1800, "minor_unit": 2, "currency": "USD"}}, 1800, None),
+        ({"price": "1800", "minor_unit": "none", "currency": "USD"}, 180000, None),
+    ],
+)
+def test_prices_beside_the_number_of_their_decimals(
+    tmp_path: Path, prices: dict[str, object], cents: int, regular: float | None
+) -> None:
+    for name in ("shop.json", "shop.jsonl"):
+        content = json.dumps({"sku": "A", "name": "Mug", **prices})
+        item = only(write(tmp_path, name, f"[{content}]" if name == "shop.json" else content)).item
+        assert (item.price_cents, item.attributes.get("regular_price")) == (cents, regular)

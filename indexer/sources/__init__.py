@@ -148,9 +148,11 @@ class TableSource:
     def notes(self) -> tuple[str, ...]:
         """What the operator should know about how the file was read."""
         notes = [*self.table.notes]
-        if self.columns.is_keyed_by_title:
+        if self.columns.keyed_by != "key":
             column = self._spelled(self.columns.fields["sku"][-1])
-            notes.append(f"{self.name} has no column of keys: items go by {column}; --map sku=COLUMN names a key.")
+            more = " and, as it repeats, a digest of what else a row says besides prices"
+            told = column + (more if self.columns.keyed_by == "row" else "")
+            notes.append(f"{self.name} has no column of keys: items go by {told}; --map sku=COLUMN names a key.")
         if hidden := self.hidden.told(self._spelled):
             notes.append(f"{self.name}: {hidden}")
         return tuple(notes)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Literal
 
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, n_known_names, name_table, words_of
@@ -13,6 +16,9 @@ from vitrina.search.types.errors import InputError
 
 Sample = Callable[[], Sequence[Mapping[str, object]]]
 """Gives the cells of a table's first rows; reads them only if they are asked for."""
+
+KeyedBy = Literal["key", "title", "row"]
+"""What items go by: their keys, titles where nothing is a key, or where these repeat, with what else their rows say."""
 
 _KEYS = (
     "sku id pid article artikel item material style model part handle index gtin upc isbn asin ean barcode plu model"
@@ -145,12 +151,33 @@ def are_nearly_all_titles(rows: Sequence[Mapping[str, object]], column: str, pri
     return 5 * n_titles >= 4 * len(rows) or (is_told and len(rows) < 2 * n_titles)
 
 
+def row_digest(cells: Mapping[str, object], without: Collection[str]) -> str:
+    """Eight hexadecimal digits of SHA-256 that stand for what a row says ``without`` some of its columns."""
+    told = {name: cell for name, cell in cells.items() if name not in without and not is_blank(cell)}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
+def are_items_by_row(rows: Sequence[Mapping[str, object]], column: str, price: Sequence[str]) -> bool:
+    """Whether nearly all rows have a title, and say something else than others do, besides their prices; at least half
+    of the titles, or else nearly all with their options, differ. Sales of the same products do not."""
+    rows = list({repr(row): row for row in rows}.values())
+    titles = [str(row[column]).strip() for row in rows if not is_blank(row.get(column))]
+    n_titled = sum(len(title) <= MAX_NAME_CHARS and any(map(str.isalpha, title)) for title in titles)
+    names = dict.fromkeys(each for row in rows for each in row)
+    options = [each for each in names if has_word(folded(each), "words", "option")]
+    n_sold = len({repr([row.get(each) for each in (column, *options)]) for row in rows})
+    n_apart = len({row_digest(row, price) for row in rows})
+    is_nearly_all = [10 * n >= 9 * len(rows) for n in (n_titled, n_apart, n_sold)]
+    return len(rows) > 1 and all(is_nearly_all[:2]) and (is_nearly_all[2] or 2 * len({*titles}) >= len(rows))
+
+
 def found_keys(
     fields: dict[str, tuple[str, ...]], free: Sequence[str], sample: Sample, images: Sequence[str], *, is_alone: bool
-) -> tuple[tuple[str, ...], bool]:
+) -> tuple[tuple[str, ...], KeyedBy]:
     """The columns of keys where no name says it, and whether titles, addresses or images' names must serve; takes those
     with barcodes, and titles that are numbers, out of ``fields``, and puts the titles that only their values tell into
     it."""
+    keyed_by: KeyedBy = "title"
     key, own = key_in(sample, free), fields.pop("sku", ())
     if not key and not own:  # "Artikel" may be the number or the name
         own = tuple(each for each in fields.get("title", ()) if is_of_digits(sample(), each))[:1]
@@ -164,10 +191,14 @@ def found_keys(
     others += [each for column in images[:1] for each in (column, f"{column}.path")]
     others += () if "title" in fields else fields.get("description", ())[:1]  # which is then short
     serving = [each for each in others if is_open and are_different_texts(sample(), each)][:1]
-    if not serving and is_open and (len(sample()) > 1 or "price" in fields or bool(images)):
-        prices = fields.get("price", ())
+    prices = fields.get("price", ())
+    if not serving and is_open and (len(sample()) > 1 or bool(prices) or bool(images)):
         serving = [each for each in fields.get("title", ()) if are_nearly_all_titles(sample(), each, prices)][:1]
-    return (*((key,) if key else ()), *own, *serving), bool(serving)
+    if not serving and is_open and not is_alone and (prices or images):
+        paid = (*prices, *fields.get("sale_price", ()), *fields.get("price_cents", ()))
+        serving = [each for each in fields.get("title", ())[:1] if are_items_by_row(sample(), each, paid)]
+        keyed_by = "row"
+    return (*((key,) if key else ()), *own, *serving), keyed_by if serving else "key"
 
 
 def _is_title_name(column: str) -> bool:

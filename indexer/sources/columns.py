@@ -20,6 +20,7 @@ from vitrina.indexer.sources.column_names import (
     plain_names,
 )
 from vitrina.indexer.sources.column_values import (
+    KeyedBy,
     Sample,
     are_images,
     are_unused,
@@ -69,8 +70,8 @@ class Columns:
     with images, ``renamed`` maps a column to the attribute it is to become, ``currencies`` maps a price's column to the
     currency that its name says. ``ignored`` columns are no attributes; every other one is, under its own key.
     A row without an image is looked for one in ``spare_images``.
-    ``currency`` is that of prices which name none, and ``decimal_mark`` theirs, where they show only one. With
-    ``is_keyed_by_title`` nothing is a key, and items go by their titles.
+    ``currency`` is that of prices which name none, and ``decimal_mark`` theirs, where they show only one. Items
+    are ``keyed_by`` their titles where nothing is a key, and where these repeat, by what else a row says as well.
     """
 
     fields: Mapping[str, tuple[str, ...]]
@@ -80,7 +81,7 @@ class Columns:
     ignored: frozenset[str] = frozenset()
     currency: str | None = None
     decimal_mark: Literal[".", ","] | None = None
-    is_keyed_by_title: bool = False
+    keyed_by: KeyedBy = "key"
     spare_images: tuple[str, ...] = ()
     _keys: dict[tuple[str, ...], AttributeKeys] = field(default_factory=dict, compare=False, repr=False)
 
@@ -91,6 +92,12 @@ class Columns:
             heads = (column.partition(".")[0] for column in self.images)
             self._keys[read] = AttributeKeys({*read, *self.images, *heads, *self.ignored}, self.renamed)
         return self._keys[read]
+
+    @property
+    def told_by_no_digest(self) -> frozenset[str]:
+        """The columns that may change without making a row another item where items are keyed by their rows."""
+        prices = (each for name in ("price", "sale_price", "price_cents") for each in self.fields.get(name, ()))
+        return frozenset((*prices, *self.ignored))
 
     @property
     def consumed(self) -> frozenset[str]:
@@ -149,13 +156,13 @@ def choose_columns(
     is_image = not images and "url" in fields.keys() - mapping.keys() - preferred.keys()
     if is_image and are_images(sample, fields["url"], named := names.images(preferred.get("image", ()), taken)):
         images = (*fields.pop("url"), *named)
-    is_keyed_by_title = False
+    keyed_by: KeyedBy = "key"
     is_told = "sku" in mapping or "sku" in preferred
     if "sku" not in fields or names.is_late(fields["sku"][0]) or (not is_told and are_unused(sample(), fields["sku"])):
         free = [column for column in columns if column not in taken]
         named = images or names.images(preferred.get("image", ()), taken)
-        keys, is_keyed_by_title = found_keys(fields, free, sample, named, is_alone=len(columns) == 1)
-        if not keys or (is_keyed_by_title and is_product(columns)):
+        keys, keyed_by = found_keys(fields, free, sample, named, is_alone=len(columns) == 1)
+        if not keys or (keyed_by != "key" and is_product(columns)):
             raise _no_sku(columns, source)
         fields = {"sku": keys, **fields}
     late = [each for each in fields.get("price", ()) if "price" not in mapping and names.is_late(each, "price")]
@@ -174,7 +181,7 @@ def choose_columns(
     kept = ignored - renamed.keys()
     is_open = not images and not preferred.get("image")
     spare = tuple(each for each in names.known_images() if each in untold) if is_open else ()
-    return Columns(fields, found_images, renamed, currencies, kept, currency, None, is_keyed_by_title, spare)
+    return Columns(fields, found_images, renamed, currencies, kept, currency, None, keyed_by, spare)
 
 
 def _constant_currency(mapping: Mapping[str, str], columns: Sequence[str]) -> str | None:

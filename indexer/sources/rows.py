@@ -21,7 +21,7 @@ from vitrina.indexer.sources.cells import (
     without_spreadsheet_marks,
 )
 from vitrina.indexer.sources.column_names import text_key
-from vitrina.indexer.sources.column_values import cell_at
+from vitrina.indexer.sources.column_values import cell_at, row_digest
 from vitrina.indexer.sources.columns import Columns
 from vitrina.indexer.sources.currencies import parse_currency
 from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
@@ -63,6 +63,8 @@ def read_row(row: TableRow, columns: Columns, files: ImageFiles) -> Record | Rej
     try:
         used = columns.used(row.cells)
         sku = _read_sku(cell_at(row.cells, used["sku"]), used["sku"])
+        if columns.keyed_by == "row" and used["sku"] == columns.fields["sku"][-1]:
+            sku = f"{sku[: MAX_SKU_CHARS - 9]} {row_digest({**row.cells, **row.attributes}, columns.told_by_no_digest)}"
         return _RowReader(row, columns, used, files).record(sku)
     except InputError as error:
         return Rejection(row.origin, error.message, error.remedy, sku, row.n_rows)

@@ -62,6 +62,8 @@ def grouped_dialect(dialect: CatalogDialect, columns: Columns, rows: Rows) -> Ca
         return dialect
     names = list(dict.fromkeys(column for row in rows for column in row))
     dialect = dialect.model_copy(update={"lists": (*dialect.lists, *_lists_of_pairs(names, columns, rows))})
+    if columns.keyed_by == "row":
+        return dialect.model_copy(update={"split": {**dialect.split, **_lists_of_options(names, rows)}})
     for column in names:
         if _PARENT.fullmatch(folded(column)) and (key := _key_named_by(column, names, columns, rows)) is not None:
             kinds = _as_they_are(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -729,12 +730,31 @@ def test_titles_that_repeat_at_one_price_are_products(tmp_path: Path) -> None:
     ]
     assert records[0].item.attributes == {"people": (2, 3)}
     assert not rejections
-    for table in (
-        "name,price,people\n" + "\n".join(rows).replace("120,3", "140,3"),
-        "name,people\nA,1\nA,2\nB,1\nB,2\n",
-    ):
-        with pytest.raises(SourceError):
-            read(write(tmp_path, "tents.csv", table))
+    with pytest.raises(SourceError):
+        read(write(tmp_path, "tents.csv", "name,people\nA,1\nA,2\nB,1\nB,2\n"))
+
+
+def test_titles_that_repeat_go_with_what_else_their_rows_say(tmp_path: Path) -> None:
+    rows = ["Cup,9,Glazed twice", "Cup,7,Left raw", "Bowl,12,Wide", "Cup,9,Glazed twice"]
+    path = write(tmp_path, "shop.csv", "\n".join(["name,price,details", *rows]))
+    records, rejections = read(path)
+    skus = [each.item.sku for each in records]
+    assert (len({*skus}), skus[0], rejections) == (3, skus[3], [])
+    assert re.fullmatch("Cup [0-9a-f]{8}", skus[0])
+    assert [each.item.title for each in records] == ["Cup", "Cup", "Bowl", "Cup"]
+    assert "items go by name and, as it repeats, a digest of what else" in open_source(str(path)).notes[0]
+    later = ["Cup,5,With a lid", *rows[::-1]]
+    more = read(write(tmp_path, "more.csv", "\n".join(["name,price,details", *later]).replace("Cup,9", "Cup,8")))[0]
+    assert {*skus} < {each.item.sku for each in more}
+
+
+def test_rows_with_other_options_are_items_however_often_their_titles_repeat(tmp_path: Path) -> None:
+    table = "name,size,price\n" + "".join(f"Tee {name},{size},9\n" for name in "AB" for size in ("S", "M", "L", "XL"))
+    assert len({each.item.sku for each in read(write(tmp_path, "tees.csv", table))[0]}) == 8
+    with pytest.raises(SourceError, match="product's key"):
+        read(write(tmp_path, "sales.csv", table.replace("size", "till")))
+    with pytest.raises(SourceError):
+        read(write(tmp_path, "none.csv", "name,size,price\n"))
 
 
 def test_a_stray_comma_before_a_title_is_no_part_of_it(tmp_path: Path) -> None:

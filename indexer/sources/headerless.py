@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
@@ -32,7 +32,8 @@ _ADDRESS = re.compile(r"(?:(?:https?:)?//|www\.)\S+", re.IGNORECASE)
 _NUMBER = r"\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
 _AMOUNT = re.compile(rf"(?P<before>[^\d\s.,'-]{{1,4}} ?)?(?:{_NUMBER})(?P<after> ?[^\d\s.,'-]{{1,4}})?")
 _SIGN = re.compile(
-    r"[$€£¥₹₽₩₺₴₫฿元円₪]|\b(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|PLN|SEK|NOK|DKK|CZK|RON|zł|Kč|kr|lei|Rs|TL|руб|грн)\b"
+    r"[$€£¥₹₽₩₺₴₫฿元円원₪₸₾₼₱₦]|\b(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|KRW|PLN|SEK|NOK|DKK|CZK|RON|TRY|UAH)\b"
+    r"|\b(?:zł|Kč|kr|lei|Rs|TL|Ft|Rp|руб|грн|лв)\b"
 )
 _GROUPED = re.compile(r"\d{1,3}(?:[ ']\d{3})+")
 _BLANK = re.compile("[\u00a0\u2009\u202f]")
@@ -176,15 +177,23 @@ def _roles(columns: Sequence[_Column], source: str, first: Sequence[str]) -> dic
     """The names of the columns that are fields, by their numbers."""
     title, description = _texts(columns)
     if title is None:
-        raise _untold(source, first, "none of its columns is surely the title")
+        raise _untold(source, first, "none of its columns is surely the title", {})
     key = _key([column for column in columns if column not in (title, description)], title)
     prices = _prices([column for column in columns if column is not key])
-    if len(prices) > 1 and (key is None or not _have_one_form(key)):
-        numbers = " and ".join(str(column.number) for column in prices)
-        raise _untold(source, first, f"which of its columns {numbers} is the price cannot be told")
-    prices = prices if len(prices) == 1 else []
-    roles = {column.number: "price" for column in prices} | {title.number: "title"}
-    roles |= ({description.number: "description"} if description else {}) | ({key.number: "sku"} if key else {})
+    roles = {prices[0].number: "price"} if len(prices) == 1 else {}
+    roles |= {title.number: "title"} | ({description.number: "description"} if description else {})
+    roles |= _kinds(columns, key)
+    has_barcodes = any(column.kind == "barcode" and column.distinct_share == 1 for column in columns)
+    is_key_sure = has_barcodes if key is None else _have_one_form(key)
+    if len(prices) > 1 and not is_key_sure:
+        why = f"which of its columns {_numbers_of(prices, 'and')} is the price cannot be told"
+        raise _untold(source, first, why, roles)
+    return roles
+
+
+def _kinds(columns: Sequence[_Column], key: _Column | None) -> dict[int, str]:
+    """The names of the key, and of the columns of barcodes, addresses and images, by their numbers."""
+    roles = {key.number: "sku"} if key else {}
     for name, kind in (("ean", "barcode"), ("url", "url"), ("image", "image")):
         found = [column for column in columns if column.kind == kind and column is not key]
         for n, column in enumerate(found[: None if kind == "image" else 1], start=1):
@@ -267,18 +276,30 @@ def _note(source: str, names: Sequence[str], columns: Sequence[_Column]) -> str:
         str(column.number) for name, column in zip(names, columns, strict=True) if name in ("", INDEX) and column.filled
     ]
     left = f" Left out, as nothing says what they are: {', '.join(out)}." if out else ""
-    left += "" if "price" in names else " None of them is surely the price."
+    prices = _prices([column for name, column in zip(names, columns, strict=True) if name != "sku"])
+    prices = [column for column in prices if len({*column.filled}) > 1 and 2 * len(column.filled) > len(column.cells)]
+    doubt = f" None of them is surely the price{f', which may be {_numbers_of(prices)}' if prices else ''}."
+    left += "" if "price" in names else doubt
     return (
         f"{source} has no line of names; its columns are told by their values: {read}.{left} "
         "If that is wrong, write a line with their names above the first."
     )
 
 
-def _untold(source: str, first: Sequence[str], why: str) -> SourceError:
+def _numbers_of(columns: Sequence[_Column], last: str = "or") -> str:
+    """The numbers of several columns."""
+    *others, end = (str(column.number) for column in columns)
+    return f"{', '.join(others)} {last} {end}" if others else end
+
+
+def _untold(source: str, first: Sequence[str], why: str, roles: Mapping[int, str]) -> SourceError:
+    """What the first line looks like, and the line to write above it: what is told, and numbers for the rest."""
     shown = ", ".join(cell[:60] for cell in first[:60])
+    names = ",".join(roles.get(number, f"column {number}") for number in range(1, len(first) + 1))
     return SourceError(
         f"The first line of {source} looks like a product and not like the names of columns: {shown}; and {why}.",
-        remedy="Write a line with the columns' names above it, such as: sku,title,price,image",
+        remedy="Write a line with the columns' names above it, parted as they are, with title, price and sku or ean in "
+        f"the places of theirs: {names}",
         details={"columns": list(first)},
     )
 

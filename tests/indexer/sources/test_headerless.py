@@ -138,7 +138,10 @@ def test_numbers_for_names_are_said_to_be_a_product(tmp_path: Path) -> None:
 def test_a_price_that_cannot_be_told_is_left_out(tmp_path: Path) -> None:
     source = open_source(str(write(tmp_path, "list.csv", "A-1;Red mug;12,50;9,90\nA-2;Blue mug;13,50;8,40\n")))
     assert dict(source.fields) == {"sku": "sku", "title": "title"}
-    assert "Left out, as nothing says what they are: 3, 4. None of them is surely the price." in source.notes[0]
+    assert (
+        "Left out, as nothing says what they are: 3, 4. None of them is surely the price, which may be 3 or 4."
+        in source.notes[0]
+    )
 
 
 @pytest.mark.parametrize("codes", [("080", "082", "110"), ("7", "8", "12"), ("K-1", "K-2", "K-10")])
@@ -154,9 +157,26 @@ def test_codes_flags_and_titles_are_products_without_prices(tmp_path: Path, code
 
 
 def test_stock_is_no_key(tmp_path: Path) -> None:
-    table = "4006381333931;Red soap bar;2300,00;219,00;0\n4012345678901;Blue soap bar;900,00;81,50;-12\n"
-    with pytest.raises(SourceError, match="which of its columns 3 and 4 is the price"):
+    table = "4006381333931;Red soap bar;2300,00;219,00;0\n4006381333931;Blue soap bar;900,00;81,50;-12\n"
+    with pytest.raises(SourceError, match="which of its columns 3 and 4 is the price") as got:
         open_source(str(write(tmp_path, "list.csv", table)))
+    assert got.value.remedy.endswith("in the places of theirs: ean,title,column 3,column 4,column 5")
+
+
+def test_barcodes_are_keys_beside_prices_that_cannot_be_told(tmp_path: Path) -> None:
+    table = "4006381333931;Red soap bar;2300,00;219,00;0\n4012345678901;Blue soap bar;900,00;81,50;-12\n"
+    source = open_source(str(write(tmp_path, "list.csv", table)))
+    assert "None of them is surely the price, which may be 3 or 4." in source.notes[0]
+    assert [(each.item.sku, each.item.price_cents) for each in read(tmp_path / "list.csv")[0]] == [
+        ("4006381333931", None),
+        ("4012345678901", None),
+    ]
+
+
+@pytest.mark.parametrize(("price", "currency"), [("82,240원", "KRW"), ("499 ₸", "KZT"), ("Rp 15.000", "IDR")])
+def test_amounts_with_the_signs_of_their_countries_are_prices(tmp_path: Path, price: str, currency: str) -> None:
+    table = "".join(f'Moss,Wool coat {n} in black,"{price}",https://s.example/p/{n}\n' for n in (1, 2, 3))
+    assert {each.item.currency for each in read(write(tmp_path, "coats.csv", table))[0]} == {currency}
 
 
 @pytest.mark.parametrize("blank", [" ", "\u00a0", "\u202f", "'"])

@@ -27,6 +27,7 @@ from vitrina.indexer.sources.currencies import parse_currency
 from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
 from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.money import DecimalMark, parse_cents, parse_price
+from vitrina.indexer.sources.units import join_units
 from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import MAX_VARIANTS, AttributeValue, Item, Scalar, Variant
@@ -220,6 +221,7 @@ class _RowReader:
         for name, cell in self._row.attributes.items():
             if key := attribute_key(name):
                 self._add_attributes(attributes, name, key, cell, is_one=True)
+        join_units(attributes)
         return attributes
 
     def _add_attributes(

@@ -1,0 +1,28 @@
+"""Numbers and their units in two columns are one value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.indexer.sources.catalogs import only, read, write
+
+
+def test_a_number_and_its_unit_in_two_columns_are_one_value(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "shop.csv",
+        "sku,title,weight,weight-unit,Height,Height_Unit,depth,depth_unit,base_price,base_price_unit,unit\n"
+        'A,Bag,500,GRAM,"1,5",m,wide,cm,12.5,kg,box\nB,Box,,GRAM,20,cm,4,5,,,\n',
+    )
+    bag, box = [dict(record.item.attributes) for record in read(path)[0]]
+    assert (bag["weight"], bag["height"]) == ("500 GRAM", "1,5 m")
+    assert (bag["depth"], bag["depth_unit"], bag["unit"]) == ("wide", "cm", "box")
+    assert "kg" not in str(bag.get("base_price"))
+    assert (box["height"], box["depth"]) == ("20 cm", 4)
+    assert bag.keys().isdisjoint(("weight_unit", "height_unit"))
+
+
+def test_several_numbers_have_one_unit_and_akeneo_its_metrics(tmp_path: Path) -> None:
+    table = "sku;family;enabled;name;weight;weight-unit;length;length_units\nA;bags;1;Bag;500;GRAM;[4, 6];cm\n"
+    bag = only(write(tmp_path, "akeneo.csv", table)).item
+    assert (bag.attributes["weight"], bag.attributes["length"]) == ("500 GRAM", ("4 cm", "6 cm"))

@@ -153,6 +153,10 @@ class TableSource:
             more = " and, as it repeats, a digest of what else a row says besides prices"
             told = column + (more if self.columns.keyed_by == "row" else "")
             notes.append(f"{self.name} has no column of keys: items go by {told}; --map sku=COLUMN names a key.")
+        if (no_price := self.columns.no_price) is not None:
+            column = self._spelled(self.columns.fields["price"][0])
+            told = f"nothing in {self._spelled(no_price)} is an amount of money, and it is left out"
+            notes.append(f"{self.name}: {told}; prices are read from {column}.")
         if hidden := self.hidden.told(self._spelled):
             notes.append(f"{self.name}: {hidden}")
         return tuple(notes)

@@ -298,10 +298,10 @@ def _mostly_repeats(sample: Sample, column: str) -> bool:
 
 def tell_by_values(
     fields: dict[str, tuple[str, ...]], known: Mapping[str, Sequence[str]], sample: Sample, columns: Sequence[str]
-) -> None:
+) -> str | None:
     """Add to ``fields`` what no name tells and no dialect knows: the titles in short descriptions that mostly differ or
     in keys of several words, and, among the ``columns`` that are nothing else, titles, images and prices with
-    a currency."""
+    a currency. Returns the column that is called the price and is none, where another one's values are."""
     if (title := fields.get("title", ("",)))[0].lower() == "label" and _are_numbers(sample, "label"):
         fields |= {"title": title[1:]}  # of a class
     if not known.get("title") and _is_code_of_described(fields, sample):
@@ -342,8 +342,35 @@ def tell_by_values(
         codes = "|".join(name_table("codes")["currencies"]).upper()
         if column := _column_with(re.compile(rf"^(?:{codes})$"), sample, columns):
             fields["currency"] = (column,)
-    if not known.get("price"):
-        _tell_price(fields, sample, columns)
+    if known.get("price"):
+        return None
+    _tell_price(fields, sample, columns)
+    return _replace_price(fields, sample, columns)
+
+
+def _replace_price(fields: dict[str, tuple[str, ...]], sample: Sample, columns: Sequence[str]) -> str | None:
+    """Where nothing in the column of the price is money, as where a header does not fit its rows, but nine of ten rows
+    have an amount with a currency in exactly one other, make this the price, and return the column that it was."""
+    named, *others = fields.get("price", ("",))
+    if not named or "sale_price" in fields or not _has_no_money(sample, named):
+        return None
+    free = [column for column in (*others, *columns) if _is_price_name(column) and _has_money(sample, column)]
+    if len(free) != 1:
+        return None
+    fields["price"] = (free[0],)
+    return named
+
+
+def _has_no_money(sample: Sample, column: str) -> bool:
+    """Whether several rows have something in a column, and none a price, not even one of 0."""
+    cells = [cell for row in sample() if not is_blank(cell := cell_at(row, column))]
+    return len(cells) > 1 and not any(any(_price(cell)) or _ZERO.fullmatch(str(cell).strip()) for cell in cells)
+
+
+def _has_money(sample: Sample, column: str) -> bool:
+    """Whether nine of ten rows have an amount with a currency in a column."""
+    n_amounts = sum(all(_price(cell)) for row in sample() if isinstance(cell := row.get(column), str))
+    return 10 * n_amounts >= 9 * len(sample())
 
 
 def _tell_price(fields: dict[str, tuple[str, ...]], sample: Sample, columns: Sequence[str]) -> None:

@@ -71,7 +71,8 @@ class Columns:
     currency that its name says. ``ignored`` columns are no attributes; every other one is, under its own key.
     A row without an image is looked for one in ``spare_images``.
     ``currency`` is that of prices which name none, and ``decimal_mark`` theirs, where they show only one. Items
-    are ``keyed_by`` their titles where nothing is a key, and where these repeat, by what else a row says as well.
+    are ``keyed_by`` their titles where nothing is a key, and where these repeat, by what else a row says as well. ``no_price`` is called
+    the price, and is none.
     """
 
     fields: Mapping[str, tuple[str, ...]]
@@ -83,6 +84,7 @@ class Columns:
     decimal_mark: Literal[".", ","] | None = None
     keyed_by: KeyedBy = "key"
     spare_images: tuple[str, ...] = ()
+    no_price: str | None = None
     _keys: dict[tuple[str, ...], AttributeKeys] = field(default_factory=dict, compare=False, repr=False)
 
     def attribute_keys(self, used: Mapping[str, str]) -> AttributeKeys:
@@ -176,12 +178,14 @@ def choose_columns(
     }
     found_images = images or names.images(preferred.get("image", ()), taken)
     untold = [column for column in columns if column not in {*taken, *ignored, *found_images}]
-    tell_by_values(fields, {"image": found_images, **preferred, **dict.fromkeys(chosen, ("",))}, sample, untold)
+    no_price = tell_by_values(
+        fields, {"image": found_images, **preferred, **dict.fromkeys(chosen, ("",))}, sample, untold
+    )
     found_images = found_images or fields.pop("image", ())
-    kept = ignored - renamed.keys()
+    kept = (ignored | {no_price} if no_price else ignored) - renamed.keys()
     is_open = not images and not preferred.get("image")
     spare = tuple(each for each in names.known_images() if each in untold) if is_open else ()
-    return Columns(fields, found_images, renamed, currencies, kept, currency, None, keyed_by, spare)
+    return Columns(fields, found_images, renamed, currencies, kept, currency, None, keyed_by, spare, no_price)
 
 
 def _constant_currency(mapping: Mapping[str, str], columns: Sequence[str]) -> str | None:

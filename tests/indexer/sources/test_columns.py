@@ -759,3 +759,39 @@ def test_rows_with_other_options_are_items_however_often_their_titles_repeat(tmp
 
 def test_a_stray_comma_before_a_title_is_no_part_of_it(tmp_path: Path) -> None:
     assert only(write(tmp_path, "shop.csv", 'sku,title,price\n1,"  ,\n  Desk lamp",9\n')).item.title == "Desk lamp"
+
+
+RATED = """\
+name,rating,price,kupon
+Straw hat,Straw hat,(1),"321,13 TL"
+Felt hat,Felt hat,(14),"319,99 TL"
+Cap,Cap,(10),"99,00 TL"
+"""
+
+
+def test_money_in_one_other_column_is_the_price_where_the_one_called_so_has_none(tmp_path: Path) -> None:
+    path = write(tmp_path, "hats.csv", RATED)
+    records, _ = read(path)
+    assert [(each.item.price_cents, each.item.currency) for each in records][:2] == [(32113, "TRY"), (31999, "TRY")]
+    assert "price" not in records[0].item.attributes
+    note = "hats.csv: nothing in price is an amount of money, and it is left out; prices are read from kupon."
+    assert note in open_source(str(path)).notes
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("kupon", "shipping cost"),
+        ("(14)", "14"),
+        ('"99,00 TL"', "none"),
+        ("Straw hat,Straw hat", "Straw hat,10 TL"),
+    ],
+)
+def test_a_price_that_is_none_gives_way_to_nothing_that_may_be_another_amount(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    table = RATED.replace(old, new)
+    if "10 TL" in new:
+        table = table.replace("Felt hat,Felt hat", "Felt hat,12 TL").replace("Cap,Cap", "Cap,9 TL")
+    source = open_source(str(write(tmp_path, "hats.csv", table)))
+    assert source.fields["price"] == "price"

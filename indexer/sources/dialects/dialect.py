@@ -131,15 +131,15 @@ class Join(_Part):
     """How rows become one product.
 
     ``group`` joins rows that hold the same value, with ``alone`` one by itself, too; ``order`` joins the rows after a
-    product to it; ``parent`` joins a row to the one whose ``names`` it gives, or that names it among its ``children``;
-    ``children`` joins it to the one that lists it, by ``pattern`` with options or by its name alone; ``nested`` finds
-    the variants as a list in the product's own row.
+    product to it; ``parent`` joins a row to the one whose ``names`` it gives, or that names it among its ``children``,
+    ``prefix`` to the one whose name its own begins with; ``children`` joins it to the one that lists it, by ``pattern``
+    with options or by its name alone; ``nested`` finds the variants as a list in the product's own row.
 
     Rows in which none of the ``continued`` columns says anything hold more values of the row before them. Where each
     names one child, ``option_name`` and ``option_value`` are the columns of its option.
     """
 
-    by: Literal["group", "order", "parent", "children", "nested"]
+    by: Literal["group", "order", "parent", "prefix", "children", "nested"]
     column: Names = ()
     names: tuple[str, ...] = ()
     pattern: PairPattern | None = None

@@ -54,15 +54,18 @@ def following(rows: Iterable[JoinRow | Rejection]) -> Iterator[Group | Rejection
 
 
 class Spool:
-    """Rows in a temporary SQLite database without a name, which the system removes, for groups from anywhere."""
+    """Rows in a temporary SQLite database without a name, which the system removes, for groups from anywhere. With
+    ``by_prefix`` a row's parent is the longest beginning of the ``parent`` that it says which names a product."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_prefix: bool = False) -> None:
+        self._by_prefix = by_prefix
         self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._connection.executescript(
             "PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;"
             "CREATE TABLE rows (position INTEGER PRIMARY KEY, parent TEXT, rank INTEGER, head INTEGER, row BLOB);"
             "CREATE TABLE names (name TEXT PRIMARY KEY, position INTEGER) WITHOUT ROWID;"
             "CREATE TABLE claims (name TEXT PRIMARY KEY, position INTEGER) WITHOUT ROWID;"
+            "CREATE TABLE beginnings (position INTEGER, name TEXT, PRIMARY KEY (position, name)) WITHOUT ROWID;"
         )
         self._connection.execute("BEGIN")
         self._n_rows = 0
@@ -97,6 +100,8 @@ class Spool:
             execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (name, position))
         for name in row.children:
             execute("INSERT OR IGNORE INTO claims VALUES (?, ?)", (name, position))
+        for found in re.finditer(r"(?<=\w)[-_./ ]", row.parent) if self._by_prefix else ():
+            execute("INSERT OR IGNORE INTO beginnings VALUES (?, ?)", (position, row.parent[: found.start()]))
 
     def _groups(self) -> Iterator[Group]:
         """The rows of each product."""
@@ -118,6 +123,11 @@ class Spool:
             yield group
 
     def _find_heads(self) -> None:
+        if self._by_prefix:
+            self._connection.execute(
+                "UPDATE rows SET parent = (SELECT name FROM beginnings JOIN names USING (name)"
+                " WHERE beginnings.position = rows.position ORDER BY length(name) DESC LIMIT 1)"
+            )
         self._connection.executescript(
             "CREATE INDEX rows_parent ON rows (parent, position) WHERE parent IS NOT NULL;"
             "INSERT OR IGNORE INTO names SELECT parent, position FROM"

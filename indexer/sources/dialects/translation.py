@@ -67,7 +67,7 @@ def translate(
             if (single := row if isinstance(row, Rejection) else translator.single(row)) is not None:
                 yield single
         return
-    with closing(Spool()) as spool:
+    with closing(Spool(by_prefix=join.by == "prefix")) as spool:
         prepared = translator.prepared(rows, join)
         for group in following(prepared) if join.by == "order" else spool.joined(prepared):
             if isinstance(group, Rejection):
@@ -164,7 +164,7 @@ class _Translator:
             rank = 0
             if kind == "translation":
                 parent, names, rank = (names[0] if names else ""), (), rank_of(code_of(layout, cells, join), join)
-            elif join.by == "group" or (join.by == "parent" and kind != "product"):
+            elif join.by == "group" or (join.by in ("parent", "prefix") and kind != "product"):
                 parent = str(layout.cell(cells, join.column) or "").strip()
             children = tuple(self._children(layout, cells, join)) if kind in ("product", "translation") else ()
             yield JoinRow(kind, row, names, parent, children, rank)

@@ -297,3 +297,27 @@ Mug,,,,,,Yes,9.50,No,,20,MUG,White mug,Home,https://x.com/2.jpg,,2222,b1
         950,
         {"sku": "MUG", "category": "Home"},
     )
+
+
+MAGENTO_GRID = """\
+ID,Thumbnail,Name,Type,Attribute Set,SKU,Price,Quantity,Salable Quantity,Visibility,Status,Websites,Maat,Kraag,EAN
+1, -,Linnen hemd-45,Simple Product,Default,0013-100-45,€64.99,1,Default Stock: 1,Not Visible Individually,Enabled,Main,45,Kent,4006381333931
+2, -,Linnen hemd-46,Simple Product,Default,0013-100-46,€66.99,1,Default Stock: 1,Not Visible Individually,Enabled,Main,46,Kent,4012345678901
+3,/h.jpg,Linnen hemd,Configurable Product,Default,0013-100,€64.99, -,,"Catalog, Search",Enabled,Main, -,Kent, -
+4, -,Linnen hemd lang-45,Simple Product,Default,0013-100-L-45,€70.00,1,Default Stock: 1,Not Visible Individually,Enabled,Main,45,Kent,
+5,/l.jpg,Linnen hemd lang,Configurable Product,Default,0013-100-L,€70.00, -,,"Catalog, Search",Enabled,Main, -,Kent, -
+6,/s.jpg,Sjaal,Simple Product,Default,0013,€9.00,4,Default Stock: 4,"Catalog, Search",Enabled,Main, -, -, -
+7, -,Knoop,Simple Product,Default,0013-1,€1.00,4,Default Stock: 4,Not Visible Individually,Enabled,Main, -, -, -
+8, -,Hemd zonder hoofd,Simple Product,Default,0099-100-45,€5.00,4,Default Stock: 4,Not Visible Individually,Enabled,Main,45, -, -
+"""
+
+
+def test_simples_in_magentos_grid_are_variants_of_what_their_skus_begin_with(tmp_path: Path) -> None:
+    records = loaded(tmp_path, "grid.csv", MAGENTO_GRID)
+    assert [*records] == ["0013-100", "0013-100-L", "0013", "0013-1", "0099-100-45"]
+    shirt = records["0013-100"].item
+    assert (shirt.title, len(records["0013-100"].images)) == ("Linnen hemd", 1)
+    assert forms(shirt) == [("0013-100-45", {"maat": 45}, 6499), ("0013-100-46", {"maat": 46}, 6699)]
+    assert shirt.attributes == {"kraag": "Kent", "maat": (45, 46)}
+    assert forms(records["0013-100-L"].item) == [("0013-100-L-45", {"maat": 45}, 7000)]
+    assert records["0013"].item.variants == ()

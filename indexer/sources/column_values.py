@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, n_known_names, name_table, words_of
@@ -17,25 +14,11 @@ from vitrina.search.types.errors import InputError
 Sample = Callable[[], Sequence[Mapping[str, object]]]
 """Gives the cells of a table's first rows; reads them only if they are asked for."""
 
-KeyedBy = Literal["key", "title", "row"]
-"""What items go by: their keys, titles where nothing is a key, or where these repeat, with what else their rows say."""
-
-_KEYS = (
-    "sku id pid article artikel item material style model part handle index gtin upc isbn asin ean barcode plu model"
-)
-"""Words in the names of keys, besides those that other languages have for a code or a number."""
-
-_KEY = re.compile(r"(?:\w+_)?keys?|art")
-"""What is called a key itself, and is no ``key_features``; ``art`` is short for the article's number."""
-
-_QUALITIES = frozenset({"material", "style", "art", "model"})
-"""Names of codes in some programs, and of oak, wool, a kind of product and what it is called in others."""
-
 _IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#].*)?$", re.IGNORECASE)
 _WEB_ADDRESS = re.compile(r"^(?:https?:)?//|^www\.", re.IGNORECASE)
 _IMAGE_OR_ADDRESS = re.compile(rf"{_WEB_ADDRESS.pattern}|{_IMAGE.pattern}", re.IGNORECASE)
 _SIGNS = "$€£₹¥₽₴₺₩₫₸₪฿"
-_AMOUNT = re.compile(
+AMOUNT = re.compile(
     rf"^(?:(?:[{_SIGNS}] ?|(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|PLN|SEK|NOK|DKK) ?)\d[\d.,]*|\d[\d.,\s]*[{_SIGNS}])$"
 )
 _AMOUNTS = re.compile(rf"^(?:(?:\d[\d.,\s]*[{_SIGNS}]\s*){{1,2}}|(?:[{_SIGNS}]\s*\d[\d.,\s]*){{1,2}})$")
@@ -62,7 +45,7 @@ def _is_phrase(text: str) -> bool:
     return " " in text and any(map(str.isalpha, text))
 
 
-def _column_with(pattern: re.Pattern[str], sample: Sample, columns: Iterable[str]) -> str | None:
+def column_with(pattern: re.Pattern[str], sample: Sample, columns: Iterable[str]) -> str | None:
     """The first column in which at least nine of ten values are as the pattern says; below that, a run's report names
     the column and leaves it to the shop."""
     rows = sample() if columns else ()
@@ -80,23 +63,7 @@ def _is_price_name(column: str) -> bool:
     return not (others - {"discount"} if has_word(name, "words", "price") else others) and not is_per_measure(name)
 
 
-def key_in(sample: Sample, columns: Sequence[str]) -> str | None:
-    """The first column whose name has a word of a key, and that has another short value in every row but a line of
-    totals; None if there is none, or one row alone. Row numbers, which a program added, come last."""
-    words = frozenset(_KEYS.split())
-    for column in sorted(columns, key=lambda each: folded(each) in ("index", "unnamed_0")):
-        name = folded(column)
-        if has_word(name, "words", "sku") or not words.isdisjoint(words_of(name)) or _KEY.fullmatch(name):
-            is_other = has_word(name, "not", "other") or has_word(name, "not", "sku")
-            filled = [row for row in sample() if not is_blank(row.get(column))]
-            if name in _QUALITIES and not _are_codes([str(row[column]).strip() for row in filled]):
-                continue
-            if (not is_other or name in words) and len(sample()) <= len(filled) + 1 and are_different(filled, column):
-                return column
-    return None
-
-
-def _are_codes(texts: Sequence[str]) -> bool:
+def are_codes(texts: Sequence[str]) -> bool:
     """Whether no text has a blank in it, and four of five have a digit."""
     n_digits = sum(any(map(str.isdigit, text)) for text in texts)
     return not any(len(text.split()) > 1 for text in texts) and 5 * n_digits >= 4 * len(texts)
@@ -133,81 +100,7 @@ def are_different_texts(rows: Sequence[Mapping[str, object]], column: str) -> bo
     return all(isinstance(cell, str) for cell in cells) and are_different(found, column, MAX_NAME_CHARS)
 
 
-def are_nearly_all_titles(rows: Sequence[Mapping[str, object]], column: str, price: Sequence[str] = ()) -> bool:
-    """Whether a column has a title in each row, and another one in at least four of five, or in half of them where no
-    two have the same options, or none has two prices: a product in two sizes has one in two rows. One row alone is
-    enough; the same row again does not count."""
-    rows = list({repr(row): row for row in rows}.values())
-    titles = [str(row[column]).strip() for row in rows if not is_blank(row.get(column))]
-    is_short = all(len(title) <= MAX_NAME_CHARS and any(map(str.isalpha, title)) for title in titles)
-    if len(titles) < max(1, len(rows)) or not is_short:
-        return False
-    options = [each for row in rows for each in row if has_word(folded(each), "words", "option")]
-    sold = {repr([row.get(each) for each in (column, *options)]) for row in rows}
-    prices = [[cell for each in price if not is_blank(cell := cell_at(row, each))] for row in rows]
-    priced = {(title, repr(found)) for title, found in zip(titles, prices, strict=True)}
-    n_titles = len({*titles})
-    is_told = len(sold) == len(rows) or (all(prices) and len(priced) == n_titles)
-    return 5 * n_titles >= 4 * len(rows) or (is_told and len(rows) < 2 * n_titles)
-
-
-def row_digest(cells: Mapping[str, object], without: Collection[str]) -> str:
-    """Eight hexadecimal digits of SHA-256 that stand for what a row says ``without`` some of its columns."""
-    told = {name: cell for name, cell in cells.items() if name not in without and not is_blank(cell)}
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:8]
-
-
-def are_items_by_row(rows: Sequence[Mapping[str, object]], column: str, price: Sequence[str]) -> bool:
-    """Whether nearly all rows have a title, and say something else than others do, besides their prices; at least half
-    of the titles, or else nearly all with their options, differ. Sales of the same products do not."""
-    rows = list({repr(row): row for row in rows}.values())
-    titles = [str(row[column]).strip() for row in rows if not is_blank(row.get(column))]
-    n_titled = sum(len(title) <= MAX_NAME_CHARS and any(map(str.isalpha, title)) for title in titles)
-    names = dict.fromkeys(each for row in rows for each in row)
-    options = [each for each in names if has_word(folded(each), "words", "option")]
-    n_sold = len({repr([row.get(each) for each in (column, *options)]) for row in rows})
-    n_apart = len({row_digest(row, price) for row in rows})
-    is_nearly_all = [10 * n >= 9 * len(rows) for n in (n_titled, n_apart, n_sold)]
-    return len(rows) > 1 and all(is_nearly_all[:2]) and (is_nearly_all[2] or 2 * len({*titles}) >= len(rows))
-
-
-def found_keys(
-    fields: dict[str, tuple[str, ...]], free: Sequence[str], sample: Sample, images: Sequence[str], *, is_alone: bool
-) -> tuple[tuple[str, ...], KeyedBy]:
-    """The columns of keys where no name says it, and whether titles, addresses or images' names must serve; takes those
-    with barcodes, and titles that are numbers, out of ``fields``, and puts the titles that only their values tell into
-    it."""
-    keyed_by: KeyedBy = "title"
-    key, own = key_in(sample, free), fields.pop("sku", ())
-    if not key and not own:  # "Artikel" may be the number or the name
-        own = tuple(each for each in fields.get("title", ()) if is_of_digits(sample(), each))[:1]
-        titles = tuple(each for each in fields.pop("title", ()) if each not in own)
-        fields |= {"title": titles} if titles else {}
-    is_cut = not is_alone or any(map(_is_title_name, fields.get("title", ())))
-    is_open = not key and is_cut and any(all(is_blank(row.get(each)) for each in own) for row in sample() or ({},))
-    if is_open and "title" not in fields and ("price" in fields or images or _column_with(_AMOUNT, sample, free)):
-        fields |= {"title": named} if (named := _named_by_values(sample, free)) else {}
-    others = [each for name in ("title", "url") for each in fields.get(name, ())[:1]]
-    others += [each for column in images[:1] for each in (column, f"{column}.path")]
-    others += () if "title" in fields else fields.get("description", ())[:1]  # which is then short
-    serving = [each for each in others if is_open and are_different_texts(sample(), each)][:1]
-    prices = fields.get("price", ())
-    if not serving and is_open and (len(sample()) > 1 or bool(prices) or bool(images)):
-        serving = [each for each in fields.get("title", ()) if are_nearly_all_titles(sample(), each, prices)][:1]
-    if not serving and is_open and not is_alone and (prices or images):
-        paid = (*prices, *fields.get("sale_price", ()), *fields.get("price_cents", ()))
-        serving = [each for each in fields.get("title", ())[:1] if are_items_by_row(sample(), each, paid)]
-        keyed_by = "row"
-    return (*((key,) if key else ()), *own, *serving), keyed_by if serving else "key"
-
-
-def _is_title_name(column: str) -> bool:
-    """Whether a column is called a title and nothing else, as the names of columns that were not parted are."""
-    others = ("sku", "description", "price", "image", "url")
-    return not any(has_word(folded(column), "words", each) for each in others)
-
-
-def _named_by_values(sample: Sample, columns: Sequence[str]) -> tuple[str, ...]:
+def named_by_values(sample: Sample, columns: Sequence[str]) -> tuple[str, ...]:
     """The first column that reads as titles; where it is called by a language, all that are, English first."""
     named = next((column for column in columns if _read_as_titles(sample, column)), None)
     languages = name_table("codes")["languages"]
@@ -220,7 +113,7 @@ def _named_by_values(sample: Sample, columns: Sequence[str]) -> tuple[str, ...]:
 def are_images(sample: Sample, columns: Sequence[str], named: Sequence[str]) -> bool:
     """Whether a column's addresses are those of images, and not of pages, where no row fills a column that is ``named``
     for images."""
-    if _column_with(_IMAGE, sample, columns[:1]) is None:
+    if column_with(_IMAGE, sample, columns[:1]) is None:
         return False
     return all(is_blank(cell_at(row, column)) for row in sample() for column in named)
 
@@ -287,7 +180,7 @@ def _is_code_of_described(fields: Mapping[str, tuple[str, ...]], sample: Sample)
     if title == fields["sku"][:1]:
         return not has_word(folded(title[0]), "words", "title") and not _are_phrases(sample, title[0])
     rows = sample()
-    return _are_codes([str(row.get(title[0])).strip() for row in rows]) and are_different(rows, title[0])
+    return are_codes([str(row.get(title[0])).strip() for row in rows]) and are_different(rows, title[0])
 
 
 def _mostly_repeats(sample: Sample, column: str) -> bool:
@@ -314,33 +207,33 @@ def tell_by_values(
         if short := next((each for each in _filled_first(sample, described) if _are_titles(sample, [each])), None):
             del fields["description"]
             others = tuple(each for each in described if each != short)
-            named = _named_by_values(sample, columns) if _mostly_repeats(sample, short) else ()
+            named = named_by_values(sample, columns) if _mostly_repeats(sample, short) else ()
             fields |= {"title": (*(named or (short,)), *unused)} | ({"description": others} if others else {})
             columns = [each for each in columns if each not in named]
         elif _are_phrases(sample, fields["sku"][0]):
             fields["title"] = fields["sku"]
-        elif named := _named_by_values(sample, columns):
+        elif named := named_by_values(sample, columns):
             fields["title"] = (*named, *unused)
             columns = [each for each in columns if each not in named]
         elif unused:
             fields["title"] = unused
     if "description" not in fields and not known.get("description"):
         details = [column for column in columns if folded(column) in ("details", "detail")]
-        if column := _column_with(_PROSE, sample, details):
+        if column := column_with(_PROSE, sample, details):
             fields["description"] = (column,)
-    if not known.get("image") and (column := _column_with(_IMAGE, sample, columns)):
+    if not known.get("image") and (column := column_with(_IMAGE, sample, columns)):
         fields["image"] = (column,)
     elif not known.get("image"):
         covers = [column for column in columns if has_word(folded(column), "perhaps", "image")]
-        if column := _column_with(_IMAGE_OR_ADDRESS, sample, covers):
+        if column := column_with(_IMAGE_OR_ADDRESS, sample, covers):
             fields["image"] = (column,)
     if "url" not in fields and not known.get("url"):
         links = [column for column in columns if is_named_as("url", folded(column))]
-        if column := _column_with(_WEB_ADDRESS, sample, links):
+        if column := column_with(_WEB_ADDRESS, sample, links):
             fields["url"] = (column,)
     if "price" in fields and "currency" not in fields and not known.get("currency"):
         codes = "|".join(name_table("codes")["currencies"]).upper()
-        if column := _column_with(re.compile(rf"^(?:{codes})$"), sample, columns):
+        if column := column_with(re.compile(rf"^(?:{codes})$"), sample, columns):
             fields["currency"] = (column,)
     if known.get("price"):
         return None
@@ -377,10 +270,10 @@ def _tell_price(fields: dict[str, tuple[str, ...]], sample: Sample, columns: Seq
     """Add the price that only values tell, or what is called the final one where it is the lower of two."""
     if fields.keys().isdisjoint(("price", "price_cents")):
         free = [column for column in columns if _is_price_name(column) and (column,) != fields.get("image")]
-        free = [column for column in free if not _AMOUNT.match(column)]  # which is a sum above the table
+        free = [column for column in free if not AMOUNT.match(column)]  # which is a sum above the table
         taken = {each for found in fields.values() for each in found}
         of_two = [each for row in sample()[:1] for each in row if each not in taken and _has_two(sample, each)]
-        if column := _column_with(_AMOUNT, sample, free) or _column_with(_AMOUNTS, sample, of_two):
+        if column := column_with(AMOUNT, sample, free) or column_with(_AMOUNTS, sample, of_two):
             fields["price"] = (column,)
     elif "price" in fields and "sale_price" not in fields:
         price, *others = fields["price"]
@@ -418,4 +311,4 @@ def is_product(columns: Sequence[str]) -> bool:
 
 def is_value(text: str) -> bool:
     """Whether a text is rather an image or an amount than the name of a column."""
-    return any((_IMAGE.search(text), _NUMBER.fullmatch(text), _AMOUNT.match(text)))
+    return any((_IMAGE.search(text), _NUMBER.fullmatch(text), AMOUNT.match(text)))

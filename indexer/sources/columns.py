@@ -14,23 +14,21 @@ from vitrina.indexer.sources.column_names import (
     folded,
     images_like,
     is_named_as,
-    n_known_names,
     name_table,
     names_without_brackets,
     plain_names,
 )
 from vitrina.indexer.sources.column_values import (
-    KeyedBy,
     Sample,
     are_images,
     are_unused,
     are_zero,
     cell_at,
-    found_keys,
     is_product,
     tell_by_values,
 )
 from vitrina.indexer.sources.currencies import currency_in_name, currency_of
+from vitrina.indexer.sources.keys import KeyedBy, found_keys, no_key, shown_columns
 from vitrina.indexer.sources.price_names import is_net_price, is_per_measure, is_per_piece, is_with_tax, payable_first
 from vitrina.search.types.errors import SourceError
 
@@ -47,7 +45,6 @@ _LOCALE = re.compile(
     r"[_.](?!de_(?:la|le|el|lo)\b|de_(?:la|le|el|lo)_)(?P<locale>[a-z]{2}(?:_[a-z]{2}(?:_(?P<channel>[a-z0-9_]+))?)?)"
 )
 _CURRENCY = re.compile(r"(?:_in)?[_.]?r?(?P<currency>[a-z]{3})")  # r for retail, as Hotline's priceRUAH
-_SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
 
 
 class AttributeKeys(dict[str, str | None]):
@@ -71,8 +68,8 @@ class Columns:
     currency that its name says. ``ignored`` columns are no attributes; every other one is, under its own key.
     A row without an image is looked for one in ``spare_images``.
     ``currency`` is that of prices which name none, and ``decimal_mark`` theirs, where they show only one. Items
-    are ``keyed_by`` their titles where nothing is a key, and where these repeat, by what else a row says as well. ``no_price`` is called
-    the price, and is none.
+    are ``keyed_by`` their titles where nothing is a key, and where these repeat, by what else a row says as well.
+    ``no_price`` is called the price, and is none.
     """
 
     fields: Mapping[str, tuple[str, ...]]
@@ -165,7 +162,7 @@ def choose_columns(
         named = images or names.images(preferred.get("image", ()), taken)
         keys, keyed_by = found_keys(fields, free, sample, named, is_alone=len(columns) == 1)
         if not keys or (keyed_by != "key" and is_product(columns)):
-            raise _no_sku(columns, source)
+            raise no_key(columns, source)
         fields = {"sku": keys, **fields}
     late = [each for each in fields.get("price", ()) if "price" not in mapping and names.is_late(each, "price")]
     if late and len(late) == len(fields["price"]) and are_zero(sample(), late):
@@ -375,30 +372,7 @@ def _existing(column: str, columns: Sequence[str], source: str) -> str:
     if "." in column and column.split(".")[0] in columns:
         return column
     raise SourceError(
-        f"{source} has no column {column!r}. Its columns are: {_joined(columns)}.",
+        f"{source} has no column {column!r}. Its columns are: {shown_columns(columns)}.",
         remedy="Map the field to one of these: --map FIELD=COLUMN.",
         details={"column": column, "columns": list(columns)},
     )
-
-
-def _no_sku(columns: Sequence[str], source: str) -> SourceError:
-    if is_product(columns) or (not n_known_names(columns) and any(each.strip().isdecimal() for each in columns)):
-        return SourceError(
-            f"The first line of {source} looks like a product and not like the names of columns: {_joined(columns)}.",
-            remedy="Write a line with the columns' names above it, such as: sku,title,price,image",
-            details={"columns": list(columns)},
-        )
-    named = [column for column in columns if folded(column) not in ("", "index", "unnamed_0")] or [*columns]
-    likely = [each for each in named if _SKU_LIKE.search(each)]
-    guess = [*likely, *(each for each in named if is_named_as("title", folded(each))), named[0]][0]
-    spelled = f"sku={guess}" if re.fullmatch(r"[\w.-]+", guess) else f'"sku={guess}"'
-    return SourceError(
-        f"{source} has no column that looks like a product's key. Its columns are: {_joined(columns)}.",
-        remedy=f"Say which one identifies a product, for example: --map {spelled}",
-        details={"columns": list(columns)},
-    )
-
-
-def _joined(columns: Sequence[str]) -> str:
-    shown = ", ".join(column[:60] for column in columns[:60])
-    return shown if len(columns) <= 60 else f"{shown} and {len(columns) - 60} more"

@@ -21,11 +21,12 @@ from vitrina.indexer.sources.cells import (
     without_spreadsheet_marks,
 )
 from vitrina.indexer.sources.column_names import text_key
-from vitrina.indexer.sources.column_values import cell_at, row_digest
+from vitrina.indexer.sources.column_values import cell_at
 from vitrina.indexer.sources.columns import Columns
 from vitrina.indexer.sources.currencies import parse_currency
 from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
 from vitrina.indexer.sources.image_files import ImageFiles
+from vitrina.indexer.sources.keys import row_digest
 from vitrina.indexer.sources.money import DecimalMark, parse_cents, parse_price
 from vitrina.indexer.sources.units import join_units
 from vitrina.search.types.currencies import n_decimals

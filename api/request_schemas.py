@@ -12,7 +12,7 @@ from vitrina.indexer.sources.image_cells import MAX_IMAGES as MAX_ITEM_IMAGES
 from vitrina.indexer.sources.rows import MAX_SKU_CHARS, MAX_URL_CHARS
 from vitrina.search.reranking.prompts import MAX_STATEMENT_CHARACTERS
 from vitrina.search.types.filters import BOUNDS, MAX_CONDITIONS, MAX_VALUES
-from vitrina.search.types.query import MAX_IMAGES, MAX_OFFSET, MAX_TEXT_CHARS, WINDOW
+from vitrina.search.types.query import MAX_IMAGES, MAX_OFFSET, MAX_TEXT_CHARS, NAMED_ORDERS, WINDOW
 
 Schema = dict[str, Any]
 
@@ -33,6 +33,7 @@ IMAGE: Final[Schema] = {
 TEXT: Final[Schema] = {"maxLength": MAX_TEXT_CHARS}
 LIMIT: Final[Schema] = {"minimum": 1, "maximum": WINDOW}
 OFFSET: Final[Schema] = {"minimum": 0, "maximum": MAX_OFFSET}
+SORT: Final[Schema] = {"anyOf": [{"enum": list(NAMED_ORDERS)}, {"pattern": r"^[\s\S]+:(asc|desc)$"}]}
 RANK: Final[Schema] = {"minimum": 0, "maximum": WINDOW - 1}
 CURSOR: Final[Schema] = {"pattern": "^([0-9]{1,18}-[0-9]{1,18})?$"}
 STATEMENT: Final[Schema] = {"type": "string", "pattern": VISIBLE, "maxLength": MAX_STATEMENT_CHARACTERS}

@@ -18,6 +18,7 @@ from vitrina.api.request_schemas import (
     IMAGES,
     LIMIT,
     OFFSET,
+    SORT,
     TEXT,
     URL,
     WHOLE_ITEM,
@@ -38,11 +39,12 @@ from vitrina.search.types.query import (
     MAX_EXPLAIN_MS,
     MAX_TEXT_CHARS,
     MAX_TOP,
+    RELEVANCE,
     WINDOW,
     Query,
     RerankOptions,
-    SortOrder,
     Weights,
+    sort_order,
 )
 
 
@@ -166,10 +168,13 @@ class SearchRequest(JsonModel):
         description=f"How many of the best hits to skip; with a text or an image, ranks end at {WINDOW}.",
         json_schema_extra=OFFSET,
     )
-    sort: SortOrder = Field(
-        SortOrder.RELEVANCE,
-        description="The order of the hits; with a text or an image it is that of the relevant ones. Items without a "
-        "price come last. A search with filters alone, or with nothing, lists the newest first by default.",
+    sort: str = Field(
+        RELEVANCE.name,
+        description="The order of the hits; with a text or an image it is that of the relevant ones. relevance, "
+        "price_asc, price_desc, newest; or a field that holds numbers with a direction, as in rating:desc or year:asc. "
+        "Items without the number come last. A search with filters alone, or with nothing, lists the newest first by "
+        "default. Fields that hold no numbers are refused, with those that do.",
+        json_schema_extra=SORT,
     )
     collapse: TrueOrFalse = Field(
         True,
@@ -338,7 +343,7 @@ def query_of(request: SearchRequest, uploads: Sequence[bytes] = ()) -> Query:
         limit=request.limit,
         offset=request.offset,
         min_confidence=request.min_confidence,
-        sort=request.sort,
+        sort=sort_order(request.sort),
         collapse=request.collapse,
     )
 

@@ -25,7 +25,7 @@ from vitrina.search.types.calibration import Calibration, Cohort
 from vitrina.search.types.errors import NoRerankerError
 from vitrina.search.types.facet_counts import FacetsOfQuery
 from vitrina.search.types.filters import Condition
-from vitrina.search.types.query import Query, RerankOptions, SortOrder
+from vitrina.search.types.query import RELEVANCE, Query, RerankOptions
 from vitrina.search.types.trust import Trust
 from vitrina.search.understanding.parsed_query import ParsedQuery, QueryParser
 
@@ -145,8 +145,8 @@ def why_not_reranked(query: Query) -> str:
     """Why a query is answered without the reranking that was asked for; empty if it is reranked."""
     if query.browses:
         return "Not reranked: the search has no words and no image to judge hits by."
-    if query.sort is not SortOrder.RELEVANCE:
-        return f"Not reranked: the hits are sorted by {query.sort}."
+    if query.sort != RELEVANCE:
+        return f"Not reranked: the hits are sorted by {query.sort.name}."
     return ""
 
 

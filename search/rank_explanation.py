@@ -19,7 +19,7 @@ from vitrina.search.types.errors import NoRerankerError
 from vitrina.search.types.filters import fitting_variants, passes
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.logistic import expit
-from vitrina.search.types.query import WINDOW, Query, RerankOptions, SortOrder
+from vitrina.search.types.query import MAX_OFFSET, RELEVANCE, WINDOW, Query, RerankOptions
 from vitrina.search.types.rank_explanation import FailedFilter, PartRank, Placement, RankExplanation
 from vitrina.search.types.requirement import Status, Verdict
 from vitrina.search.understanding.parsed_query import ParsedQuery
@@ -67,8 +67,7 @@ def explained_browsing(engine: SearchEngine, query: Query, stored: StoredItem) -
     with engine.catalog.reading() as reader:
         reader.facets.check(query.filters)
         excluded = [reader.item(sku).id for sku in query.exclude_skus]
-        passing = np.setdiff1d(reader.facets.matching(query.filters), np.array(excluded, np.int64), assume_unique=True)
-        ordered = reader.facets.ordered(passing.tolist(), query.sort)
+        ordered, _ = reader.facets.page(query.filters, query.sort, MAX_OFFSET, 0, sorted(set(excluded)))
     failed = failed_filters(query, stored)
     rank = ordered.index(stored.id) + 1 if stored.id in ordered else None
     placement = Placement.FILTERED if failed else Placement.EXCLUDED if rank is None else page_of(query, rank)
@@ -135,7 +134,7 @@ def judged(
 ) -> RankExplanation:
     """The explanation with verdicts by the photo, too; with ``is_reranked`` with the rank after reranking."""
     query = parsed.query
-    takes_part = is_reranked and query.sort is SortOrder.RELEVANCE and explained.placement.is_found
+    takes_part = is_reranked and query.sort == RELEVANCE and explained.placement.is_found
     takes_part = takes_part and max(explained.rank or 0, query.offset + 1) <= options.top
     if takes_part:
         page = replace(query, offset=0, limit=max(query.offset + query.limit, options.top))

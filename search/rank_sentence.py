@@ -11,7 +11,7 @@ from vitrina.search.reranking.explanations.templates import explanation
 from vitrina.search.types.currencies import amount_text, price_text
 from vitrina.search.types.filters import PRICE, AnyOf, Condition, Exists, Not, Range, field_of
 from vitrina.search.types.item import Item, Scalar
-from vitrina.search.types.query import WINDOW, Query, SortOrder
+from vitrina.search.types.query import RELEVANCE, WINDOW, Query, SortOrder
 from vitrina.search.types.rank_explanation import FailedFilter, Placement, RankExplanation
 from vitrina.search.types.requirement import Evidence, Status, Verdict
 from vitrina.search.types.trust import Part
@@ -24,12 +24,6 @@ LEAST_GAP = 0.05
 """A part in which the hits lead by less, in standard deviations, is no reason."""
 
 BOUNDS = {"gt": "above", "gte": "at least", "lt": "under", "lte": "at most"}
-
-SORTED_BY: Mapping[SortOrder, str] = {
-    SortOrder.PRICE_ASC: "price, the lowest first",
-    SortOrder.PRICE_DESC: "price, the highest first",
-    SortOrder.NEWEST: "age, the newest first",
-}
 
 LESS: Mapping[Part, str] = {
     Part.IMAGE: "its photo is less like what was asked for than the photos of the hits",
@@ -123,7 +117,7 @@ def sentence(explained: RankExplanation, query: Query, text: str = "") -> str:
         return f"{head}."
     if explained.certain:
         return f"{head}: {'the search names it by its identifier' if query.text else 'it is the photo that was given'}."
-    if query.sort is not SortOrder.RELEVANCE and explained.placement.is_found:
+    if query.sort != RELEVANCE and explained.placement.is_found:
         return f"{head}."
     against = list(dict.fromkeys(reasons_against(explained, text)))[:MAX_REASONS]
     if explained.placement is not Placement.HIT and not is_on_earlier_page(explained, query):
@@ -148,7 +142,7 @@ def placement_text(explained: RankExplanation, query: Query) -> str:
         case Placement.NOT_A_CANDIDATE:
             return f"It is {rank_text(explained)}, and a search ends at the first {WINDOW:,}"
         case Placement.NOT_RELEVANT:
-            return f"Only relevant items are sorted by {SORTED_BY[query.sort]}, and it is {rank_text(explained)}"
+            return f"Only relevant items are sorted by {order_text(query.sort)}, and it is {rank_text(explained)}"
         case Placement.HIT | Placement.OTHER_PAGE:
             return found_text(explained, query)
 
@@ -158,10 +152,16 @@ def found_text(explained: RankExplanation, query: Query) -> str:
     place = f"It is {rank_text(explained)}"
     if is_on_earlier_page(explained, query):
         place += ", on an earlier page"
-    if query.sort is SortOrder.RELEVANCE and not query.browses:
+    if query.sort == RELEVANCE and not query.browses:
         return place
-    order = SORTED_BY[SortOrder.NEWEST if query.sort is SortOrder.RELEVANCE else query.sort]
-    return f"{place}, sorted by {order}"
+    return f"{place}, sorted by {order_text(query.sort)}"
+
+
+def order_text(sort: SortOrder) -> str:
+    """An order in words; browsing, relevance is age."""
+    if not sort.field:
+        return "age, the newest first"
+    return f"{spoken_field(sort.field)}, the {'highest' if sort.descending else 'lowest'} first"
 
 
 def is_on_earlier_page(explained: RankExplanation, query: Query) -> bool:

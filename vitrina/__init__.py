@@ -164,10 +164,10 @@ class OpenStore:
 
         ``without`` says what to avoid. ``filters`` has the JSON form of the HTTP API, as in ``{"colour": ["navy",
         "blue"], "price_cents": {"lt": 6000}, "gender": {"not": "women"}}``. ``min_confidence``, 0 to 1, leaves out hits
-        that are less likely to be relevant. ``sort`` is ``relevance``, ``price_asc``, ``price_desc`` or ``newest``.
-        With ``rerank`` a vision-language model judges the best hits requirement by requirement, reorders and explains
-        them within a deadline. With ``collapse`` an item is a hit once, with the variant that fits; without, its
-        variants are hits one by one.
+        that are less likely to be relevant. ``sort`` is ``relevance``, ``price_asc``, ``price_desc``, ``newest``, or a
+        field's numbers, as in ``rating:desc`` or ``year:asc``. With ``rerank`` a vision-language model judges the best
+        hits requirement by requirement, reorders and explains them within a deadline. With ``collapse`` an item is a
+        hit once, with the variant that fits; without, its variants are hits one by one.
         """
         query = _query(text, image, like, without, filters, weights, limit, offset, min_confidence, sort, collapse)
         if rerank is False:

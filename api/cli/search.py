@@ -62,7 +62,10 @@ CollapseOption = Annotated[
     bool, typer.Option("--collapse/--no-collapse", help="Show a product once, or its variants and twins one by one.")
 ]
 LimitOption = Annotated[int, typer.Option("--limit", help="How many hits.")]
-SortOption = Annotated[str, typer.Option("--sort", help="relevance, price_asc, price_desc or newest.")]
+SortOption = Annotated[
+    str,
+    typer.Option("--sort", help="relevance, price_asc, price_desc, newest; or a field's numbers, as in rating:desc."),
+]
 OffsetOption = Annotated[int, typer.Option("--offset", help="How many of the first hits to skip.")]
 MinConfidenceOption = Annotated[
     float, typer.Option("--min-confidence", help="Leave out hits below this confidence, 0 to 1.")

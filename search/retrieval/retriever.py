@@ -44,7 +44,7 @@ from vitrina.search.types.errors import QueryError
 from vitrina.search.types.item import Modality, StoredItem
 from vitrina.search.types.logistic import expit
 from vitrina.search.types.models import EncoderIdentity
-from vitrina.search.types.query import WINDOW, Query, SortOrder
+from vitrina.search.types.query import RELEVANCE, WINDOW, Query
 from vitrina.search.types.trust import Part
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
@@ -158,7 +158,7 @@ class Retriever:
             curve = self._curve(query, ranked)
             confidence = confidences(curve, ranked)
             kept = ranked.order if confidence is None else at_least(query.min_confidence, confidence, ranked.order)
-            if query.sort is not SortOrder.RELEVANCE:
+            if query.sort != RELEVANCE:
                 kept = self._sorted(query, ranked, relevant(curve, confidence, kept))
             twins = self._collapsed(parsed, ranked.item_ids[kept]) if query.collapse and not len(include) else None
             return FoundCandidates(

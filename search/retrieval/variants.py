@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -15,11 +16,17 @@ from vitrina.search.retrieval.attribute_scores import NARROWER_VALUE_WEIGHT
 from vitrina.search.retrieval.vector_scores import wanted
 from vitrina.search.types.answer import Hit
 from vitrina.search.types.calibration import QueryKind
-from vitrina.search.types.filters import facet_value, fitting_variants, within
+from vitrina.search.types.filters import (
+    facet_value,
+    fields_as_facets,
+    fitting_variants,
+    variant_fields,
+    within,
+)
 from vitrina.search.types.identifiers import asked_identifiers, query_keys, variant_identifiers
 from vitrina.search.types.item import StoredItem, Variant
 from vitrina.search.types.models import Vectors
-from vitrina.search.types.query import Query, SortOrder
+from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
@@ -65,12 +72,12 @@ class VariantFit:
         return of_variant(hit, self.positions(hit.stored)[0]) if hit.item.variants else hit
 
     def _fit(self, variant: Variant) -> Fit:
-        """By its codes, by its price where the query sorts by it, by requirements, and by words, in this order."""
+        """By its codes, by its number where the query sorts by one, by requirements, and by words, in this order."""
         options = {name: facet_value(value) for name, value in variant.options.items()}
         words = [set(analyse(value)) for value in options.values()]
         named = sum(bool(terms) and terms <= self._terms for terms in words)
         met = sum(requirement_met(each, variant, options) for each in self._requirements)
-        return float(self._is_named(variant)), self._price(variant), met, float(named)
+        return float(self._is_named(variant)), self._number(variant), met, float(named)
 
     def _is_named(self, variant: Variant) -> bool:
         codes = variant_identifiers(variant) if self._codes else []
@@ -79,10 +86,12 @@ class VariantFit:
             code == variant.sku.casefold() for code in self._codes
         )
 
-    def _price(self, variant: Variant) -> float:
-        if variant.price_cents is None or self.query.sort not in (SortOrder.PRICE_ASC, SortOrder.PRICE_DESC):
-            return 0.0
-        return float(variant.price_cents if self.query.sort is SortOrder.PRICE_DESC else -variant.price_cents)
+    def _number(self, variant: Variant) -> float:
+        """What the variant has in the field that the query sorts by, negative for a rising order; the least without."""
+        sort = self.query.sort
+        held = [facet.number for facet in fields_as_facets(variant_fields(variant)) if facet.field == sort.field]
+        numbers = [number if sort.descending else -number for number in held if number is not None]
+        return max(numbers, default=-math.inf)
 
     def _image_scores(self, stored: StoredItem) -> dict[int, float]:
         """The cosine of what is asked for with the best image of each variant that has any of its own."""

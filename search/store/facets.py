@@ -11,11 +11,21 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from vitrina.search.store.database import chunks, facets, items, sequence_of, touched_items
-from vitrina.search.store.matching import Ids, in_order, items_of, matches, variant_key
+from vitrina.search.store.matching import (
+    NONE,
+    FilterMatches,
+    Ids,
+    first_of_all,
+    in_order,
+    items_of,
+    matches,
+    variant_key,
+)
 from vitrina.search.store.sql import ArrayOf, as_table, ids_as_table
+from vitrina.search.types.arrays import distinct
 from vitrina.search.types.errors import FilterError
-from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, facet_value, field_of, spellings
-from vitrina.search.types.query import SortOrder
+from vitrina.search.types.filters import PRICE, AnyOf, Condition, Exists, Not, Range, facet_value, field_of, spellings
+from vitrina.search.types.query import NAMED_ORDERS, SortOrder
 
 MAX_NAMED = 20
 """How many existing fields or values an error names."""
@@ -26,11 +36,12 @@ MAX_CLOSE_CHARS = 64
 """Longer values are not looked for among those that exist: a thousand of 450 characters take seconds."""
 
 # A loose index scan: one index seek for each field, however many rows hold it (sqlite.org has no DISTINCT that skips).
-KNOWN_FIELDS = (
-    "WITH RECURSIVE known(field) AS (SELECT MIN(field) FROM facets UNION ALL "
-    "SELECT (SELECT MIN(field) FROM facets WHERE field > known.field) FROM known WHERE known.field IS NOT NULL) "
-    "SELECT field FROM known WHERE field IS NOT NULL"
+FIELDS = (
+    "WITH RECURSIVE known(field) AS (SELECT MIN(field) FROM facets WHERE {held} UNION ALL "
+    "SELECT (SELECT MIN(field) FROM facets WHERE {held} AND field > known.field) FROM known "
+    "WHERE known.field IS NOT NULL) SELECT field FROM known WHERE field IS NOT NULL"
 )
+KNOWN_FIELDS, NUMERIC_FIELDS = text(FIELDS.format(held="TRUE")), text(FIELDS.format(held="number IS NOT NULL"))
 
 # The same for values: one seek for each value, up to the limit, however many rows there are.
 DISTINCT_VALUES = text(
@@ -92,7 +103,7 @@ class FacetReader:
 
     def fields(self) -> list[str]:
         """Every field that some item can be filtered by, sorted."""
-        return list(self._connection.scalars(text(KNOWN_FIELDS)))
+        return list(self._connection.scalars(KNOWN_FIELDS))
 
     def check(self, conditions: Sequence[Condition]) -> None:
         """Raise FilterError where a condition names a field, a value or a range that no item can have."""
@@ -121,24 +132,31 @@ class FacetReader:
         excluded: Sequence[int] = (),
     ) -> tuple[list[int], int]:
         """The ids of one page of the items that satisfy every condition, in order, and how many there are in all.
-        ``excluded`` are the ids of items that are there, each once."""
+        ``excluded`` are the ids of items that are there, each once. Raises FilterError as ``ordered`` does."""
+        self._check_sort(sort)
         if conditions:
             found = matches(self._connection, conditions).less(excluded)
             return in_order(self._connection, found, sort)[offset : offset + limit], len(found.item_ids)
         total = (self._connection.scalar(select(func.count()).select_from(items)) or 0) - len(excluded)
         # SQLite sorts the first rows faster than it looks up each row among the excluded ones.
-        first = select(items.c.id).order_by(*ordering(sort)).limit(offset + limit + len(excluded))
-        left_out = set(excluded)
-        kept = [item_id for item_id in self._connection.scalars(first) if item_id not in left_out]
+        n_first, left_out = offset + limit + len(excluded), set(excluded)
+        if columns := ordering(sort):
+            first = list(self._connection.scalars(select(items.c.id).order_by(*columns).limit(n_first)))
+        else:
+            first = first_of_all(self._connection, sort, n_first)
+        kept = [item_id for item_id in first if item_id not in left_out]
         return kept[offset : offset + limit], total
 
     def ordered(self, item_ids: Sequence[int], sort: SortOrder, conditions: Sequence[Condition] = ()) -> list[int]:
         """The items' ids in order, without those that are gone; by relevance as by novelty. An item counts with the
-        prices of those of its variants that satisfy every condition."""
-        if sort in (SortOrder.RELEVANCE, SortOrder.NEWEST) or not conditions:
-            found = select(items.c.id).where(items.c.id.in_(ids_as_table(item_ids)))
-            return list(self._connection.scalars(found.order_by(*ordering(sort))))
-        kept = matches(self._connection, conditions).only(item_ids)
+        numbers of those of its variants that satisfy every condition. Raises FilterError for an order by a field that
+        holds no numbers."""
+        self._check_sort(sort)
+        if conditions:
+            kept = matches(self._connection, conditions).only(item_ids)
+        else:
+            there = select(ArrayOf(items.c.id)).where(items.c.id.in_(ids_as_table(item_ids)))
+            kept = FilterMatches(distinct(np.array(self._connection.execute(there).scalar_one(), np.int64)), NONE)
         return in_order(self._connection, kept, sort)
 
     def n_fitting(self, item_ids: Sequence[int], conditions: Sequence[Condition]) -> NDArray[np.int64]:
@@ -181,6 +199,23 @@ class FacetReader:
         attributes = self._attributes_of(set(holders.values()))
         return {value: spelling(attributes.get(item_id, {}).get(field), value) for value, item_id in holders.items()}
 
+    def _check_sort(self, sort: SortOrder) -> None:
+        if sort.name in NAMED_ORDERS:  # by price a catalog without prices is in order, too
+            return
+        numeric = list(self._connection.scalars(NUMERIC_FIELDS))
+        if sort.field in numeric:
+            return
+        holds_words = sort.field in self.fields()
+        close = [] if holds_words else difflib.get_close_matches(sort.field[:MAX_CLOSE_CHARS], numeric, n=MAX_NAMED)
+        named = ", ".join(close or numeric[:100]) or "(no item has a number)"
+        raise FilterError(
+            f"The field {sort.field!r:.200} holds no numbers, so nothing is sorted by it."
+            if holds_words
+            else f"No item has a field {sort.field!r:.200}.",
+            remedy=f"{'Close to it' if close else 'Sort by a field that holds numbers'}: {named}.",
+            details={"fields": numeric},
+        )
+
     def _check_value(self, condition: AnyOf | Range | Exists) -> None:
         of_field = facets.c.field == condition.field
         if isinstance(condition, Range):
@@ -220,14 +255,14 @@ class FacetReader:
 
 
 def ordering(sort: SortOrder) -> tuple[ColumnElement[int], ...]:
-    """The columns to order items by; no two items are equal. Relevance, which no column has, counts as novelty."""
-    match sort:
-        case SortOrder.PRICE_ASC:
-            return items.c.price_cents.asc().nulls_last(), items.c.id.asc()
-        case SortOrder.PRICE_DESC:
-            return items.c.max_price_cents.desc().nulls_last(), items.c.id.asc()
-        case SortOrder.RELEVANCE | SortOrder.NEWEST:
-            return (items.c.id.desc(),)
+    """The columns to order items by; no two items are equal. Relevance, which no column has, counts as novelty; nothing
+    for an order by a field of the shop's own."""
+    if not sort.field:
+        return (items.c.id.desc(),)
+    if sort.field != PRICE:
+        return ()
+    price = items.c.max_price_cents.desc() if sort.descending else items.c.price_cents.asc()
+    return price.nulls_last(), items.c.id.asc()
 
 
 def spelling(held: object, value: str) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, select
 from vitrina.search.store.database import facets, items
 from vitrina.search.store.sql import ArrayOf, as_table, ids_as_table
 from vitrina.search.types.arrays import distinct, joined
-from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, spellings
+from vitrina.search.types.filters import PRICE, AnyOf, Condition, Exists, Not, Range, spellings
 from vitrina.search.types.query import SortOrder
 
 Ids = NDArray[np.int64]
@@ -21,6 +21,9 @@ NONE: Ids = np.empty(0, np.int64)
 
 VARIANTS_PER_ITEM = 1 << 20
 """A variant's key is the item's id times this, plus its position."""
+
+MAX_BY_ID = 10_000
+"""Up to so many items their numbers are looked up one by one; for more the field is read as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,7 @@ def matches(connection: Connection, conditions: Sequence[Condition]) -> FilterMa
 
 def holding(connection: Connection, condition: AnyOf | Range | Exists) -> FilterMatches:
     """What satisfies one condition that denies nothing."""
-    key = variant_key()
-    either = case((facets.c.variant.is_(None), facets.c.item_id), else_=-key)
-    found = select(ArrayOf(either)).where(facets.c.field == condition.field, value_holds(condition))
+    found = select(ArrayOf(whole_or_variant())).where(facets.c.field == condition.field, value_holds(condition))
     keys = distinct(np.array(connection.execute(found).scalar_one(), np.int64))
     at = int(np.searchsorted(keys, 0))
     return FilterMatches(keys[at:], -keys[:at][::-1])
@@ -87,6 +88,11 @@ def holding(connection: Connection, condition: AnyOf | Range | Exists) -> Filter
 def variant_key() -> ColumnElement[int]:
     """The key of the variant that has a facet; null where the whole item has it."""
     return facets.c.item_id * VARIANTS_PER_ITEM + facets.c.variant
+
+
+def whole_or_variant() -> ColumnElement[int]:
+    """The item that has a facet as a whole, by its id, or else the variant, by its key below 0."""
+    return case((facets.c.variant.is_(None), facets.c.item_id), else_=-variant_key())
 
 
 def every_item(connection: Connection) -> Ids:
@@ -127,49 +133,76 @@ def variants_of(connection: Connection, item_ids: Ids) -> Ids:
 
 
 def in_order(connection: Connection, found: FilterMatches, sort: SortOrder) -> list[int]:
-    """The ids of the items that were found, in order; each counts with the prices of its variants that were."""
+    """The ids of the items that were found, in order; each counts with the numbers of its variants that were."""
     item_ids = found.item_ids
-    if sort in (SortOrder.RELEVANCE, SortOrder.NEWEST):
+    if not sort.field:
         return list(map(int, item_ids[::-1]))
-    sign = 1 if sort is SortOrder.PRICE_ASC else -1
-    prices = sign * item_prices(connection, item_ids, sort)
-    varied = np.setdiff1d(distinct(items_of(found.variants)), found.whole, assume_unique=True)
-    if len(varied):
-        fitting = sign * variant_prices(connection, found.variants)
-        at = np.searchsorted(item_ids, items_of(found.variants))
-        prices[np.searchsorted(item_ids, varied)] = np.nan
-        np.fmin.at(prices, at, fitting)
-    order = np.lexsort((item_ids, np.nan_to_num(prices), np.isnan(prices)))
+    numbers = first_numbers(connection, found, sort)
+    has_none = np.isnan(numbers)
+    newest_first = sort.descending and sort.field != PRICE
+    age = np.where(has_none, item_ids, -item_ids) if newest_first else item_ids
+    order = np.lexsort((age, np.nan_to_num(numbers), has_none))
     return list(map(int, item_ids[order]))
 
 
-def item_prices(connection: Connection, item_ids: Ids, sort: SortOrder) -> NDArray[np.float64]:
-    """The items' lowest prices, or for a falling order their highest, NaN for an item without one; shape (n,)."""
-    price = items.c.price_cents if sort is SortOrder.PRICE_ASC else items.c.max_price_cents
-    of_items = items.c.id.in_(ids_as_table(item_ids.tolist()))
-    columns = select(ArrayOf(items.c.id), ArrayOf(price)).where(of_items)
-    return prices_of(item_ids, *connection.execute(columns).one())
+def first_numbers(connection: Connection, found: FilterMatches, sort: SortOrder) -> NDArray[np.float64]:
+    """Of each item that was found the number that comes first in the order, negative for a falling one; NaN for an item
+    without any. Shape (n,)."""
+    item_ids, sign = found.item_ids, -1 if sort.descending else 1
+    first = np.full(len(item_ids), np.nan)
+    has_ends = sort.field == PRICE and sort.descending  # an item's own range of prices is no facet
+    if has_ends:
+        ids, prices = held_numbers(connection, item_ids, items.c.id, items.c.id, items.c.max_price_cents)
+        counts = is_among(ids, found.whole)
+        np.fmin.at(first, np.searchsorted(item_ids, ids[counts]), sign * prices[counts])
+    if len(found.variants) or not has_ends:
+        of_field = facets.c.field == sort.field
+        keys, numbers = held_numbers(
+            connection, item_ids, facets.c.item_id, whole_or_variant(), facets.c.number, of_field
+        )
+        owners = np.where(keys < 0, items_of(-keys), keys)
+        is_whole = is_among(owners, found.whole) | ((keys > 0) & is_among(keys, item_ids))
+        counts = is_whole | is_among(-keys, found.variants)
+        np.fmin.at(first, np.searchsorted(item_ids, owners[counts]), sign * numbers[counts])
+    return first
 
 
-def variant_prices(connection: Connection, variants: Ids) -> NDArray[np.float64]:
-    """The prices of variants, by their keys; NaN for one without. Shape (n,)."""
-    key = variant_key()
-    priced = (facets.c.field == "price_cents") & facets.c.variant.is_not(None)
-    columns = select(ArrayOf(key), ArrayOf(facets.c.number)).where(
-        priced, facets.c.item_id.in_(ids_as_table(distinct(items_of(variants)).tolist()))
-    )
-    return prices_of(variants, *connection.execute(columns).one())
+def held_numbers(
+    connection: Connection,
+    item_ids: Ids,
+    item_id: ColumnElement[int],
+    key: ColumnElement[int],
+    number: ColumnElement[float] | ColumnElement[int],
+    *conditions: ColumnElement[bool],
+) -> tuple[Ids, NDArray[np.float64]]:
+    """Keys and their numbers, each of shape (n,): of some items, NaN where they have none, or of all."""
+    held = select(ArrayOf(key), ArrayOf(number)).where(*conditions)
+    if len(item_ids) <= MAX_BY_ID:  # with a bound on the number SQLite would read the whole field all the same
+        held = held.where(item_id.in_(ids_as_table(item_ids.tolist())))
+    else:
+        held = held.where(number.is_not(None))
+    keys, numbers = connection.execute(held).one()
+    return np.array(keys, np.int64), np.array(numbers, np.float64)
 
 
-def prices_of(keys: Ids, known_keys: Sequence[int], known_prices: Sequence[float | None]) -> NDArray[np.float64]:
-    """The price of each key (sorted) among known ones, NaN where it is none of them."""
-    known, prices = np.array(known_keys, np.int64), np.array(known_prices, np.float64)
-    found = np.full(len(keys), np.nan)
-    at = np.searchsorted(keys, known)
-    held = at < len(keys)
-    held[held] = keys[at[held]] == known[held]
-    found[at[held]] = prices[held]
-    return found
+def first_of_all(connection: Connection, sort: SortOrder, n: int) -> list[int]:
+    """The ids of the first ``n`` items of the catalog in the order of a field's numbers, read off its index."""
+    columns = (facets.c.number, facets.c.item_id)
+    order = [column.desc() if sort.descending else column.asc() for column in columns]
+    rows = select(facets.c.item_id).where(has_number(sort.field)).order_by(*order)
+    n_rows, held = n, connection.scalars(rows.limit(n)).all()
+    while len(held) == n_rows and len(set(held)) < n:  # only the first number of an item counts
+        n_rows *= 2
+        held = connection.scalars(rows.limit(n_rows)).all()
+    first = dict.fromkeys(held)
+    if len(first) < n:
+        first |= dict.fromkeys(connection.scalars(select(items.c.id).order_by(items.c.id).limit(n)))
+    return list(first)[:n]
+
+
+def has_number(field: str) -> ColumnElement[bool]:
+    """Whether a facet is a number of a field."""
+    return and_(facets.c.field == field, facets.c.number.is_not(None))
 
 
 def value_holds(condition: AnyOf | Range | Exists) -> ColumnElement[bool]:

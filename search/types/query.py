@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from PIL import Image
 
 from vitrina.search.types.errors import QueryError
-from vitrina.search.types.filters import Condition
+from vitrina.search.types.filters import PRICE, Condition
 
 WINDOW = 1000
 """The last rank that can be paged to. Candidates are gathered to this depth for every page, so that pages neither
@@ -46,17 +45,28 @@ class Weights:
                 raise QueryError(f"The weight {name} is {weight}.", remedy="Give weights between 0 and 10.")
 
 
-class SortOrder(StrEnum):
-    """The order of the hits. Items of one price are ordered by age, the oldest first; items without a price come last.
+@dataclass(frozen=True, slots=True)
+class SortOrder:
+    """The order of the hits: by the numbers that items have in a ``field``, from the lowest up, or ``descending`` from
+    the highest down; or by relevance or age, where ``field`` is empty.
 
-    Amounts in several currencies are compared by their numbers.
+    An item with several numbers counts by the one that brings it forward. Items of one number are ordered by age, the
+    oldest first; by another field than the price descending the newest first, as its index has them. Items without a
+    number come last in both directions. Amounts in several currencies are compared by their numbers.
     """
 
-    RELEVANCE = "relevance"
-    PRICE_ASC = "price_asc"
-    PRICE_DESC = "price_desc"
-    NEWEST = "newest"
-    """By when items were first indexed, whatever was changed since."""
+    name: str
+    field: str = ""
+    descending: bool = False
+
+
+RELEVANCE = SortOrder("relevance")
+PRICE_ASC = SortOrder("price_asc", PRICE)
+PRICE_DESC = SortOrder("price_desc", PRICE, descending=True)
+NEWEST = SortOrder("newest")
+"""By when items were first indexed, whatever was changed since."""
+
+NAMED_ORDERS = {order.name: order for order in (RELEVANCE, PRICE_ASC, PRICE_DESC, NEWEST)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,7 @@ class Query:
     offset: int = 0
     min_confidence: float = 0.0
     exclude_skus: tuple[str, ...] = ()
-    sort: SortOrder = SortOrder.RELEVANCE
+    sort: SortOrder = RELEVANCE
     collapse: bool = True
 
     @property
@@ -117,7 +127,6 @@ class Query:
             raise QueryError(
                 f"The min_confidence {self.min_confidence} is no probability.", remedy="Give one between 0 and 1."
             )
-        object.__setattr__(self, "sort", sort_order(self.sort))
         self.check_page()
 
     def check_page(self) -> None:
@@ -131,13 +140,17 @@ class Query:
 
 
 def sort_order(name: str) -> SortOrder:
-    """The order of a name. Raises QueryError with the names that exist."""
-    try:
-        return SortOrder(name)
-    except ValueError:
-        raise QueryError(
-            f"There is no order {name!r:.60}.", remedy=f"Sort by one of: {', '.join(SortOrder)}."
-        ) from None
+    """The order of a name, or of a field with its direction: ``rating:desc``. Raises QueryError with the names and the
+    form that exist."""
+    field, _, direction = name.rpartition(":")
+    if name in NAMED_ORDERS:
+        return NAMED_ORDERS[name]
+    if field and direction in ("asc", "desc"):
+        return SortOrder(name, field, direction == "desc")
+    raise QueryError(
+        f"There is no order {name!r:.60}.",
+        remedy=f"Sort by one of: {', '.join(NAMED_ORDERS)}; or by a field's numbers, as in rating:desc or year:asc.",
+    )
 
 
 MAX_TOP = 100

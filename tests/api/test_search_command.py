@@ -77,6 +77,10 @@ def test_it_lists_a_category_in_an_order(vitrina: Vitrina, client: TestClient) -
     body = {"filters": {"price_cents": {"gte": 1000, "lte": 20000}}, "sort": "price_asc", "limit": 3, "offset": 1}
     assert status == 0
     assert json.loads(printed)["hits"] == client.post("/v1/search", json=body).json()["hits"]
+    by_number = ("--filter", "price_cents=1000..20000", "--sort", "price_cents:asc", "--limit", "3", "--offset", "1")
+    assert json.loads(vitrina("search", *by_number, "--json")[1])["hits"] == json.loads(printed)["hits"]
+    status, _, complaint = vitrina("search", "shirt", "--sort", "pricecents:desc")
+    assert (status, "price_cents" in complaint) == (2, True)
     status, printed, complaint = vitrina("search", "--limit", "2")
     assert (status, complaint) == (0, "")
     assert len(printed.splitlines()) == 3

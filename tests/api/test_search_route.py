@@ -133,7 +133,7 @@ def test_nothing_lists_the_whole_catalog(shared_client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "shirt"])
-@pytest.mark.parametrize("sort", ["price_asc", "price_desc", "newest"])
+@pytest.mark.parametrize("sort", ["price_asc", "price_desc", "price_cents:asc", "newest"])
 def test_sorted_pages_neither_repeat_nor_skip(shared_client: TestClient, store: Store, sort: str, text: str) -> None:
     body = {"text": text, "sort": sort}
     whole = shared_client.post("/v1/search", json={**body, "limit": N_PRODUCTS}).raise_for_status().json()["hits"]
@@ -148,10 +148,39 @@ def test_sorted_pages_neither_repeat_nor_skip(shared_client: TestClient, store: 
         assert all("shirt" in hit["title"].casefold() for hit in whole)
 
 
+@pytest.mark.parametrize("text", ["", "samovar"])
+def test_hits_by_the_numbers_of_a_shops_own_field(client: TestClient, text: str) -> None:
+    for sku, stars in {"low": 2, "none": None, "high": 4.5, "five": 5}.items():
+        attributes = {"article": "samovar", "stars": stars or "none yet"}
+        client.put(f"/v1/items/{sku}", json={"title": "Samovar", "attributes": attributes}).raise_for_status()
+
+    def found(sort: str, **more: object) -> list[str]:
+        body = {"text": text, "filters": {"article": "samovar"}, "sort": sort, **more}
+        answer = client.post("/v1/search", json=body).raise_for_status().json()
+        files = {
+            name: (None, str(value) if name in ("text", "sort") else json.dumps(value)) for name, value in body.items()
+        }
+        assert client.post("/v1/search", files=files).raise_for_status().json()["hits"] == answer["hits"]
+        return [hit["sku"] for hit in answer["hits"]]
+
+    assert found("stars:desc") == ["five", "high", "low", "none"]
+    assert found("stars:asc") == ["low", "high", "five", "none"]
+    assert found("stars:asc", filters={"stars": {"gte": 4}}) == ["high", "five"]
+    assert [found("stars:desc", limit=1, offset=at) for at in range(4)] == [["five"], ["high"], ["low"], ["none"]]
+    explained = client.post("/v1/explain", json={"query": {"text": text, "sort": "stars:desc"}, "sku": "low"}).json()
+    assert explained["rank"] == 3
+    assert "sorted by stars, the highest first" in explained["sentence"]
+    misspelt = client.post("/v1/search", json={"text": text, "sort": "stasr:desc"})
+    assert (misspelt.status_code, misspelt.json()["error"]["code"]) == (400, "bad_filter")
+    assert "stars" in misspelt.json()["error"]["remedy"]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code", "says"),
     [
-        ({"sort": "cheapest"}, 422, "bad_request", "sort"),
+        ({"sort": "cheapest"}, 400, "bad_query", "cheapest"),
+        ({"sort": "stasr:desc"}, 400, "bad_filter", "stasr"),
+        ({"text": "shirt", "sort": "colour:asc"}, 400, "bad_filter", "holds no numbers"),
         ({"filters": {"colour": "mauvish"}}, 400, "bad_filter", "mauvish"),
         ({"offset": -1}, 400, "bad_query", "outside"),
         ({"without": "red"}, 400, "bad_query", "only says what to avoid"),

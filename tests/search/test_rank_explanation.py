@@ -23,7 +23,7 @@ from vitrina.search.store.store import Store
 from vitrina.search.types.answer import RerankStatus, Stopwatch
 from vitrina.search.types.errors import FilterError, NoRerankerError, NotFoundError
 from vitrina.search.types.filters import parse_filters
-from vitrina.search.types.query import Query, RerankOptions, SortOrder, Weights
+from vitrina.search.types.query import PRICE_ASC, PRICE_DESC, Query, RerankOptions, Weights, sort_order
 from vitrina.search.types.rank_explanation import Placement, RankExplanation
 from vitrina.search.types.requirement import Evidence, Status
 from vitrina.search.types.trust import Part
@@ -61,10 +61,11 @@ def part(explained: RankExplanation, name: Part) -> tuple[float, int | None]:
         Query("red striped shirt", without="boots", limit=N_ITEMS),
         Query("boots", images=(make_image("green"),), limit=N_ITEMS),
         Query("red shirt", min_confidence=0.3, limit=N_ITEMS),
-        Query("red shirt", sort=SortOrder.PRICE_DESC, limit=N_ITEMS),
+        Query("red shirt", sort=PRICE_DESC, limit=N_ITEMS),
         Query("red shirt", filters=parse_filters({"colour": "red"}), limit=N_ITEMS),
         Query("red shirt", offset=5, limit=3),
-        Query(filters=parse_filters({"article": "mug"}), sort=SortOrder.PRICE_ASC, limit=N_ITEMS),
+        Query(filters=parse_filters({"article": "mug"}), sort=PRICE_ASC, limit=N_ITEMS),
+        Query("red shirt", sort=sort_order("price_cents:desc"), limit=N_ITEMS),
     ],
 )
 def test_every_hit_is_explained_at_the_rank_and_score_that_the_search_gives_it(
@@ -175,7 +176,7 @@ def test_an_excluded_item_a_certain_one_and_a_doubtful_one(engine: SearchEngine)
 
 
 def test_sorted_hits_and_pages(engine: SearchEngine) -> None:
-    by_price = Query("red shirt", sort=SortOrder.PRICE_ASC)
+    by_price = Query("red shirt", sort=PRICE_ASC)
     assert explain_rank(engine, by_price, "item-7").placement is Placement.NOT_RELEVANT
     assert explain_rank(engine, by_price, "item-0").sentence == "It is 1st of 30, sorted by price, the lowest first."
     earlier = explain_rank(engine, Query("red shirt", offset=20), "item-0")

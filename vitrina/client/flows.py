@@ -92,9 +92,10 @@ def search(
     with none of them the items that pass the ``filters`` are listed.
 
     An image is a file's path, an http(s) address, which is fetched here, a file's bytes, or one of Pillow's. Filters
-    are as in ``{"colour": ["navy", "black"], "price_cents": {"lt": 6000}}``. ``rerank`` true, or options as
-    ``{"top": 20, "deadline_ms": 800}``, has the best hits judged by a vision-language model, and ``explain`` so many of
-    them explained. Raises ServiceError.
+    are as in ``{"colour": ["navy", "black"], "price_cents": {"lt": 6000}}``. ``sort`` is ``relevance``,
+    ``price_asc``, ``price_desc``, ``newest``, or a field's numbers, as in ``rating:desc`` or ``year:asc``. ``rerank``
+    true, or options as ``{"top": 20, "deadline_ms": 800}``, has the best hits judged by a vision-language model, and
+    ``explain`` so many of them explained. Raises ServiceError.
     """
     body = yield from search_body(
         text,

@@ -13,7 +13,7 @@ from vitrina.search.store.store import Store
 from vitrina.search.store.twins import TwinGroups
 from vitrina.search.types.answer import Answer
 from vitrina.search.types.filters import parse_filters
-from vitrina.search.types.query import Query, SortOrder
+from vitrina.search.types.query import PRICE_ASC, Query
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def shown(answer: Answer) -> dict[str, tuple[str, ...]]:
         (Query("red shirt l"), ("S-2", {"S-0", "S-1"})),
         (Query("S-1"), ("S-1", {"S-0", "S-2"})),
         (Query(images=(make_image("red", noise=1),)), ("S-0", {"S-1", "S-2"})),
-        (Query(sort=SortOrder.PRICE_ASC), ("S-1", {"S-0", "S-2"})),
+        (Query(sort=PRICE_ASC), ("S-1", {"S-0", "S-2"})),
         (Query(), ("S-2", {"S-0", "S-1"})),
         (Query(filters=parse_filters({"size": ["s", "l"]})), ("S-2", {"S-0"})),
     ],

@@ -15,7 +15,7 @@ from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Answer
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.item import IndexedItem, Variant
-from vitrina.search.types.query import Query, SortOrder
+from vitrina.search.types.query import NEWEST, PRICE_ASC, PRICE_DESC, Query, SortOrder, sort_order
 
 SHIRT = [
     Variant("T-RS", {"colour": "red", "size": "S"}, 1800, "EUR", ("4006381333931",), (0,)),
@@ -89,11 +89,34 @@ def test_browsing_shows_the_variant_that_passes_and_by_price_the_cheapest(engine
     def found(sort: SortOrder, **filters: object) -> list[tuple[str, str | None]]:
         return shown(engine.search(Query(filters=parse_filters(filters), sort=sort)))
 
-    assert found(SortOrder.NEWEST) == [("H", "H-1"), ("M", None), ("T", "T-RS")]
-    assert found(SortOrder.NEWEST, size="M") == [("H", "H-1"), ("T", "T-RM")]
-    assert found(SortOrder.PRICE_ASC, size="M") == [("H", "H-1"), ("T", "T-BM")]
-    assert found(SortOrder.PRICE_ASC) == [("H", "H-1"), ("T", "T-RS"), ("M", None)]
-    assert found(SortOrder.PRICE_DESC) == [("T", "T-RM"), ("M", None), ("H", "H-1")]
+    assert found(NEWEST) == [("H", "H-1"), ("M", None), ("T", "T-RS")]
+    assert found(NEWEST, size="M") == [("H", "H-1"), ("T", "T-RM")]
+    assert found(PRICE_ASC, size="M") == [("H", "H-1"), ("T", "T-BM")]
+    assert found(PRICE_ASC) == [("H", "H-1"), ("T", "T-RS"), ("M", None)]
+    assert found(PRICE_DESC) == [("T", "T-RM"), ("M", None), ("H", "H-1")]
+
+
+def test_browsing_by_a_number_shows_the_variant_that_has_it(tmp_path: Path, encoder: FakeEncoder) -> None:
+    new_catalog(tmp_path / "catalog.db").close()
+    with closing(Store(tmp_path)) as store:
+        version = store.catalog.open_index_version(encoder.identity, active=True)
+        packs = [
+            Variant("P-?", {"colour": "red", "price": "on request"}),
+            Variant("P-1", {"colour": "red", "weight": 1}, 300),
+            Variant("P-9", {"colour": "blue", "weight": 9.5}, 900),
+        ]
+        cups = [make_entry(encoder, f"C-{n}", "Red cup", attributes={"colour": "red", "weight": n}) for n in (2, 5)]
+        bag = make_entry(encoder, "B", "Red bag", attributes={"colour": "red"})
+        store.catalog.commit(version, [make_entry(encoder, "P", "Red pack", variants=packs), bag, *cups])
+        engine = SearchEngine(store.catalog, encoder, open_replica(store, encoder))
+
+        def found(sort: str, text: str = "", **filters: object) -> list[tuple[str, str | None]]:
+            return shown(engine.search(Query(text, filters=parse_filters(filters), sort=sort_order(sort))))
+
+        assert found("weight:asc") == [("P", "P-1"), ("C-2", None), ("C-5", None), ("B", None)]
+        assert found("weight:desc") == [("P", "P-9"), ("C-5", None), ("C-2", None), ("B", None)]
+        assert found("weight:desc", colour="red") == [("C-5", None), ("C-2", None), ("P", "P-1"), ("B", None)]
+        assert found("weight:desc", "red", colour="red") == found("weight:desc", colour="red")
 
 
 def test_variants_one_by_one(engine: SearchEngine) -> None:

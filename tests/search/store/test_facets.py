@@ -18,7 +18,14 @@ from vitrina.search.store.reader import CatalogReader
 from vitrina.search.types.errors import FilterError
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, parse_filters, passes
 from vitrina.search.types.item import AttributeValue, Item
-from vitrina.search.types.query import SortOrder
+from vitrina.search.types.query import (
+    NAMED_ORDERS,
+    NEWEST,
+    PRICE_ASC,
+    PRICE_DESC,
+    SortOrder,
+    sort_order,
+)
 
 COLOURS = ("Navy", "black", "RED", "grün", "שחור", "👗")
 N_ITEMS = 250
@@ -187,6 +194,48 @@ def test_what_no_item_can_match_names_what_exists(
     assert named in caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("sort", "message", "remedy"),
+    [
+        ("yaer:desc", "No item has a field 'yaer'", "Close to it: year."),
+        ("colour:asc", "'colour' holds no numbers", "holds numbers: number, price_cents, sizes, year."),
+        ("new:asc", "'new' holds no numbers", "number, "),
+        ("price:asc", "'price'", "Close to it: price_cents."),
+        ("relevance:desc", "'relevance'", "number, "),
+        ("\0" * 500 + ":asc", "No item has a field", "number, "),
+    ],
+)
+def test_an_order_by_what_holds_no_numbers_names_what_does(shop: Catalog, sort: str, message: str, remedy: str) -> None:
+    with shop.reading() as reader:
+        for found in (
+            lambda: reader.facets.page((), sort_order(sort), 10),
+            lambda: reader.facets.ordered([], sort_order(sort)),
+        ):
+            with pytest.raises(FilterError, match=message) as caught:
+                found()
+            assert remedy in caught.value.remedy
+        assert caught.value.details == {"fields": ["number", "price_cents", "sizes", "year"]}
+
+
+def test_an_order_by_a_field_in_an_empty_catalog(catalog: Catalog) -> None:
+    with catalog.reading() as reader, pytest.raises(FilterError, match="rating") as caught:
+        reader.facets.page((), sort_order("rating:desc"), 10)
+    assert "(no item has a number)" in caught.value.remedy
+    with catalog.reading() as reader:
+        assert reader.facets.page((), PRICE_ASC, 10) == ([], 0)
+
+
+@pytest.mark.parametrize("sort", ["sizes:asc", "sizes:desc", "year:desc"])
+def test_every_page_by_a_field_leaves_out_what_is_excluded(shop: Catalog, filled: dict[int, Item], sort: str) -> None:
+    with shop.reading() as reader:
+        every, n_items = reader.facets.page((), sort_order(sort), N_ITEMS)
+        excluded = every[::3]
+        pages = [reader.facets.page((), sort_order(sort), 20, at, excluded) for at in range(0, N_ITEMS, 20)]
+    assert sorted(every) == sorted(filled)
+    assert {total for _, total in pages} == {n_items - len(excluded)}
+    assert [item_id for page, _ in pages for item_id in page] == [each for each in every if each not in excluded]
+
+
 def test_fields_are_those_that_some_item_has_now(catalog: Catalog, encoder: FakeEncoder) -> None:
     version = catalog.open_index_version(encoder.identity, active=True)
     catalog.commit(
@@ -288,15 +337,15 @@ def test_items_without_a_price_come_last_and_ties_by_age(catalog: Catalog, encod
             assert reader.facets.page((), sort, 10)[0] == reader.facets.ordered(list(skus), sort)
             return "".join(skus[each] for each in reader.facets.ordered([*skus, 999], sort))
 
-        assert order(SortOrder.PRICE_ASC) == "cadbe"
-        assert order(SortOrder.PRICE_DESC) == "adcbe"
-        assert order(SortOrder.NEWEST) == "edcba"
+        assert order(PRICE_ASC) == "cadbe"
+        assert order(PRICE_DESC) == "adcbe"
+        assert order(NEWEST) == "edcba"
         first = next(iter(skus))
-        page, total = reader.facets.page((), SortOrder.NEWEST, 2, 1, [first])
+        page, total = reader.facets.page((), NEWEST, 2, 1, [first])
         assert ([skus[each] for each in page], total) == (["d", "c"], 4)
 
 
-@pytest.mark.parametrize("sort", list(SortOrder))
+@pytest.mark.parametrize("sort", NAMED_ORDERS.values(), ids=list(NAMED_ORDERS))
 def test_a_page_in_order_sorts_nothing_and_leaves_out_what_is_excluded(shop: Catalog, sort: SortOrder) -> None:
     with shop.reading() as reader:
         every, n_items = reader.facets.page((), sort, N_ITEMS)

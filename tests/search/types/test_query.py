@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes import make_image
 from vitrina.search.types.errors import QueryError
-from vitrina.search.types.query import Query, SortOrder, Weights, sort_order
+from vitrina.search.types.query import PRICE_ASC, Query, SortOrder, Weights, sort_order
 
 
 @pytest.mark.parametrize("asked", [{}, {"text": "  \n"}, {"text": "\x00"}])
@@ -24,10 +24,19 @@ def test_a_query_that_only_avoids_asks_for_nothing() -> None:
 
 
 def test_an_order_by_its_name() -> None:
-    assert Query("red", sort=sort_order("price_asc")).sort is SortOrder.PRICE_ASC
+    assert Query("red", sort=sort_order("price_asc")).sort is PRICE_ASC
     with pytest.raises(QueryError, match="cheapest") as caught:
         sort_order("cheapest")
     assert "relevance, price_asc, price_desc, newest" in caught.value.remedy
+    assert "rating:desc" in caught.value.remedy
+
+
+def test_an_order_by_a_field() -> None:
+    assert sort_order("rating:desc") == SortOrder("rating:desc", "rating", descending=True)
+    assert sort_order("g:n sold:asc") == SortOrder("g:n sold:asc", "g:n sold")
+    for name in ("rating", "rating:", ":desc", "rating:down", "rating:DESC"):
+        with pytest.raises(QueryError, match=name):
+            sort_order(name)
 
 
 @pytest.mark.parametrize("page", [(1, 0), (10, 990), (1000, 0), (1, 999)])

@@ -17,10 +17,11 @@ from vitrina.search.reranking.pipeline import SupportsRerank
 from vitrina.search.retrieval.facets import facets_of
 from vitrina.search.retrieval.fusion import shipped_prior
 from vitrina.search.retrieval.retriever import RankedCandidates, Retriever
+from vitrina.search.retrieval.suggestions import Suggester
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.store.store import Store
-from vitrina.search.types.answer import Answer, AnswerStream, Reranked, Retrieved, Stopwatch, final_answer
+from vitrina.search.types.answer import Answer, AnswerStream, Reranked, Retrieved, Stopwatch, Suggestion, final_answer
 from vitrina.search.types.calibration import Calibration, Cohort
 from vitrina.search.types.errors import NoRerankerError
 from vitrina.search.types.facet_counts import FacetsOfQuery
@@ -54,6 +55,7 @@ class SearchEngine:
         self.replica = replica
         self.reranker = reranker
         self.parser = QueryParser(catalog, encoder, replica)
+        self._suggester = Suggester(catalog, replica)
         weights = shipped_prior().adapted(trust)
         self.retriever = Retriever(
             catalog, replica, encoder.identity, weights, calibration or encoder.calibration, fingerprints
@@ -133,6 +135,11 @@ class SearchEngine:
                 return reader.facets.matching(filters)
 
         return facets_of(self.catalog, self.replica.facets, query.filters, found, fields, n_values)
+
+    def suggest(self, text: str, limit: int = 8) -> tuple[Suggestion, ...]:
+        """What a text whose last word is typed in part may become, those first that most items have; nothing that no
+        item has. Blocks for milliseconds, encodes nothing. Raises QueryError past the limits of a search."""
+        return self._suggester.suggest(text, limit)
 
     def rank(self, query: Query) -> RankedCandidates:
         """Every candidate of a query, scored and in order, with the features that calibrations are fitted to. Blocks

@@ -49,6 +49,7 @@ def test_a_catalog_is_searched_by_words_filters_and_likeness(shop: vitrina.OpenS
     shop.index(catalog, columns={"sku": "ArticleNumber"}, on_progress=lambda done: batches.append(done.n_done))
     assert batches[-1] == 6
     assert shop.search("green mug").hits[0].item.sku == "m-1"
+    assert shop.suggest("gre", limit=1)[0].n_items > 0
     cheap = shop.search("mug", filters={"price_cents": {"lt": 300}})
     assert {hit.item.sku for hit in cheap.hits} == {"m-0", "m-1"}
     assert "m-2" not in [hit.item.sku for hit in shop.search(like="m-2").hits]

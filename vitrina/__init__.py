@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Self
 
 from PIL import Image
 
-from vitrina.search.types.answer import Answer, Hit, RerankStatus, Signals
+from vitrina.search.types.answer import Answer, Hit, RerankStatus, Signals, Suggestion
 from vitrina.search.types.errors import VitrinaError
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.item import Item, StoredItem, Variant
@@ -56,6 +56,7 @@ __all__ = [
     "RerankStatus",
     "Signals",
     "StoredItem",
+    "Suggestion",
     "Variant",
     "Verdict",
     "VitrinaError",
@@ -174,6 +175,12 @@ class OpenStore:
             return self._engine().search(query)
         options = RerankOptions() if rerank is True else rerank
         return self._engine().with_reranker(self._reranker).search(query, options)
+
+    def suggest(self, text: str, *, limit: int = 8) -> tuple[Suggestion, ...]:
+        """What a text whose last word is typed in part may become, as below a search box: values, words of titles, and
+        both together, each with how many items have all of it, most first; nothing that no item has. Takes
+        milliseconds, and longer the first time."""
+        return self._engine().suggest(text, limit)
 
     def explain(
         self,

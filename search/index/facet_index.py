@@ -223,6 +223,24 @@ class FacetIndex:
             found[field] = {value: n for (value, _), n in zip(known, held.tolist(), strict=True) if n}
         return found
 
+    def values_of(self, field: str, first: int = 0) -> list[tuple[str | None, int]]:
+        """The values of a field (case-folded, any value by None) with their codes, in the order in which they were
+        first seen; without the ``first`` ones."""
+        codes = self._codes.get(field, {})
+        return list(codes.items())[first:] if len(codes) > first else []
+
+    def n_values(self, field: str) -> int:
+        """How many values a field has, or had since this was made."""
+        return max(0, len(self._codes.get(field, {})) - 1)
+
+    def n_with(self, field: str) -> int:
+        """How many items have any value in a field, at most."""
+        return n_holding(self._postings, self._codes_of(field, None))
+
+    def n_having(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many items have each of some values, by their codes, at most; shape (n,)."""
+        return self._postings.n_holding_each(codes)
+
     def holder(self, field: str, value: str) -> int | None:
         """The id of an item that has a value (case-folded) in a field; None if none has."""
         postings, code = self._postings, self._codes.get(field, {}).get(value)

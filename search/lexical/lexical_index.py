@@ -120,6 +120,11 @@ class LexicalIndex:
         return self._state.postings.n_items
 
     @property
+    def state(self) -> LexicalState:
+        """Everything as of the last change."""
+        return self._state
+
+    @property
     def language(self) -> str:
         """The catalog's language, ISO 639-1; empty if none is known."""
         return self._state.settings.language

@@ -181,6 +181,11 @@ class Postings:
         """How many rows hold a term, those that are no longer there among them."""
         return sum(segment.n_holding(term) for segment in self.segments)
 
+    def n_holding_each(self, terms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The same for each of many terms, shape (n,)."""
+        counts = [segment.n_holding_each(terms) for segment in self.segments]
+        return np.asarray(np.sum([np.zeros(len(terms), np.int64), *counts], axis=0), np.int64)
+
     def parts(self) -> list[SegmentPart]:
         """The segments, each with what of it is there."""
         return [

@@ -193,6 +193,12 @@ class Segment:
         """How many rows hold a term."""
         return 0 if term >= len(self._row_starts) - 1 else int(self._row_starts[term + 1] - self._row_starts[term])
 
+    def n_holding_each(self, terms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many rows hold each of some terms, shape (n,)."""
+        known = np.minimum(terms, len(self._row_starts) - 2)
+        n_rows = self._row_starts[known + 1] - self._row_starts[known]
+        return np.where(terms == known, n_rows, 0)
+
     def n_occurrences(self, term: int) -> int:
         """How often one term stands anywhere."""
         return 0 if term >= len(self.starts) - 1 else int(self.starts[term + 1] - self.starts[term])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from vitrina.search.types.filters import PRICE, AnyOf, Condition, Exists, Not, R
 from vitrina.search.types.query import SortOrder
 
 Ids = NDArray[np.int64]
+Whole = NDArray[np.signedinteger[Any]]
 
 NONE: Ids = np.empty(0, np.int64)
 
@@ -112,7 +114,7 @@ def without(connection: Connection, found: FilterMatches, denied: FilterMatches)
     return FilterMatches(whole, variants)
 
 
-def is_among(item_ids: Ids, others: Ids) -> NDArray[np.bool_]:
+def is_among(item_ids: Whole, others: Whole) -> NDArray[np.bool_]:
     """Which of some ids are among others, which are sorted and may be many; shape (n,)."""
     if not len(others):
         return np.zeros(len(item_ids), np.bool_)

@@ -15,6 +15,14 @@ from vitrina.search.types.requirement import Explanation, Requirement, Verdict
 
 
 @dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What a shopper may be about to type, and how many items have all of it in their titles and attributes."""
+
+    text: str
+    n_items: int
+
+
+@dataclass(frozen=True, slots=True)
 class Signals:
     """What a hit's retrieval score is made of.
 

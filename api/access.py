@@ -31,7 +31,7 @@ ITEM_WRITES: Final = re.compile(r"(PUT|PATCH|DELETE) /v1/items/.*|POST /v1/items
 
 SCOPES: Final = (
     (KeyScope.SEARCH, re.compile(r"POST /v1/(search|explain|facets)")),
-    (KeyScope.SEARCH, re.compile(r"GET /v1/(items|images|facets|catalog)(/.*)?", re.DOTALL)),
+    (KeyScope.SEARCH, re.compile(r"GET /v1/(items|images|facets|catalog|suggest)(/.*)?", re.DOTALL)),
     (KeyScope.WRITE, ITEM_WRITES),
     (KeyScope.WRITE, re.compile(r"[A-Z]+ /v1/(imports(/.*)?|duplicates|audit(/.*)?|evaluation)", re.DOTALL)),
 )

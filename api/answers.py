@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field
 
 from vitrina.api.item_answers import ItemOut, VariantOut, item_fields, variants_out
 from vitrina.api.requests import JsonModel
-from vitrina.search.types.answer import Answer, Explained, Hit, RerankStatus
+from vitrina.search.types.answer import Answer, Explained, Hit, RerankStatus, Suggestion
 from vitrina.search.types.requirement import Explanation, Requirement, Verdict
 
 StatusOut = Literal["met", "contradicted", "unknown"]
@@ -294,3 +295,24 @@ _EVENT_DATA: Final[dict[str, Any]] = {
 
 EVENTS: Final = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in _EVENT_DATA.items())
 """The same answer as a stream of events, without its hits."""
+
+
+class SuggestionOut(JsonModel):
+    text: str = Field(description="A whole query to search for.")
+    count: int = Field(description="How many items have all of it in their titles and attributes.")
+
+
+class SuggestionsOut(JsonModel):
+    """What a text may become, what most items have first; empty where no item has anything that begins so."""
+
+    model_config = JsonModel.model_config | {
+        "json_schema_extra": {
+            "examples": [{"suggestions": [{"text": "navy shirts", "count": 41}, {"text": "navy shoes", "count": 12}]}]
+        }
+    }
+
+    suggestions: list[SuggestionOut]
+
+    @classmethod
+    def of(cls, suggestions: Sequence[Suggestion]) -> Self:
+        return cls(suggestions=[SuggestionOut(text=each.text, count=each.n_items) for each in suggestions])

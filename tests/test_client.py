@@ -119,6 +119,7 @@ def test_items_are_put_read_and_deleted(remote: Client) -> None:
     assert changed.image_urls == put.image_urls
     assert remote.patch("C-1", {"images": [make_image("green")]}).image_urls != put.image_urls
     assert remote.explain("Mug", "C-1").sentence
+    assert remote.suggest("mu", limit=1)[0].text.casefold().startswith("mu")
     assert remote.facets("Mug", fields=["colour"])["fields"][0]["field"] == "colour"
     assert remote.items(limit=2).next_cursor
     (changed,) = remote.items(since=datetime.now(UTC) - timedelta(minutes=1), source=None).items[-1:]

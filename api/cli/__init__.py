@@ -23,6 +23,7 @@ from vitrina.api.cli import (
     search,
     serve,
     status,
+    suggest,
     synonyms,
     train,
     train_encoder,
@@ -64,6 +65,7 @@ app = typer.Typer(
 
 app.command()(index.index)
 app.command()(search.search)
+app.command()(suggest.suggest)
 app.command()(explain.explain)
 app.command()(serve.serve)
 app.command()(items.items)

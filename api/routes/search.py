@@ -1,28 +1,31 @@
-"""``POST /v1/search``: text, images, or both; and ``POST /v1/explain``: why an item is, or is not, among the hits."""
+"""``POST /v1/search``: text, images, or both; ``POST /v1/explain``: why an item is, or is not, among the hits; and
+``GET /v1/suggest``: what a text may become while it is typed."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi import Query as Parameter
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from vitrina.api.answers import AnswerOut
+from vitrina.api.answers import AnswerOut, SuggestionsOut
 from vitrina.api.openapi import FORM_FIELDS
 from vitrina.api.rank_explanations import RANK_EXPLANATION, RankExplanationOut
+from vitrina.api.request_schemas import TEXT
 from vitrina.api.requests import ExplainRequest, SearchRequest, from_json, is_reranked, query_of
 from vitrina.api.routes.health import RunningService
 from vitrina.api.service import Service
 from vitrina.api.streaming import RESPONSES, respond, while_connected
 from vitrina.indexer.sources.cells import key_text
-from vitrina.search.types.query import MAX_IMAGES, Query
+from vitrina.search.types.query import MAX_IMAGES, WINDOW, Query
 
 router = APIRouter(tags=["search"])
 
@@ -71,6 +74,24 @@ async def explain(request: Request, body: ExplainRequest, service: RunningServic
     query = await read_query(request, service, asked, [])
     explain = partial(service.explain, query, key_text(body.sku), options, is_reranked=is_reranked(asked))
     return RankExplanationOut.of(await while_connected(request, service.explaining.submit(explain)))
+
+
+@router.get("/v1/suggest")
+def suggest(
+    service: RunningService,
+    text: Annotated[
+        str,
+        Parameter(
+            description="What is typed so far. The last word is completed, unless a blank follows it.",
+            json_schema_extra=TEXT,
+            examples=["navy sh"],
+        ),
+    ],
+    limit: Annotated[int, Parameter(description="How many to return at most.", ge=1, le=WINDOW)] = 8,
+) -> SuggestionsOut:
+    """What a text may become while it is typed: values, words of titles, and both together, each with how many items
+    have all of it, most first; nothing that no item has. Answers within milliseconds."""
+    return SuggestionsOut.of(service.engine.suggest(text, limit))
 
 
 async def read_request(request: Request) -> tuple[SearchRequest, list[bytes]]:

@@ -28,6 +28,7 @@ ITEM = {"title": "Linen shirt", "images": [data_uri(make_image("navy"))]}
         ("GET", "/v1/items/a\nb/similar", "search"),
         ("GET", "/v1/images/5f2c", "search"),
         ("GET", "/v1/facets", "search"),
+        ("GET", "/v1/suggest", "search"),
         ("PUT", "/v1/items/a", "write"),
         ("PATCH", "/v1/items/a", "write"),
         ("DELETE", "/v1/items/a", "write"),

@@ -1,4 +1,4 @@
-"""Facets, duplicates, audits and the last evaluation over HTTP."""
+"""Facets, suggestions, duplicates, audits and the last evaluation over HTTP."""
 
 from __future__ import annotations
 
@@ -84,6 +84,21 @@ def test_what_is_put_is_counted(client: TestClient) -> None:
     assert size["range"] is None or size["range"]["max"] >= 38
     client.delete("/v1/items/N-1")
     assert "ultraviolet" not in values_of(client.post("/v1/facets", json={"limit": 1000}).json(), "colour")
+
+
+def test_what_is_put_is_suggested_with_how_many_items_have_it(client: TestClient) -> None:
+    for n in range(2):
+        client.put(f"/v1/items/U-{n}", json={"title": "Zither strings", "attributes": {"colour": "Ultraviolet"}})
+    suggested = client.get("/v1/suggest", params={"text": "ultraviolet zit", "limit": 1})
+    assert suggested.json() == {"suggestions": [{"text": "ultraviolet zither", "count": 2}]}
+    for n in range(2):
+        client.delete(f"/v1/items/U-{n}")
+    assert client.get("/v1/suggest", params={"text": "ultraviolet zit"}).json() == {"suggestions": []}
+    assert client.get("/v1/suggest").status_code == 422
+    assert client.get("/v1/suggest", params={"text": "a", "limit": 0}).status_code == 422
+    too_long = client.get("/v1/suggest", params={"text": "a" * 2001})
+    assert too_long.status_code == client.post("/v1/search", json={"text": "a" * 2001}).status_code
+    assert too_long.json()["error"]["remedy"]
 
 
 def test_duplicates_are_those_that_indexing_found(client: TestClient) -> None:

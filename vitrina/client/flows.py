@@ -24,6 +24,7 @@ from vitrina.client.results import (
     DeadLetter,
     HitExplanation,
     ImportJob,
+    QuerySuggestion,
     RankReport,
     SearchResult,
     StreamedResult,
@@ -166,6 +167,12 @@ def facets(
     body = {"query": query or {}, "fields": list(fields), "limit": limit}
     answer = yield Call("POST", "/v1/facets", json=body)
     return part_of(answer, dict)
+
+
+def suggest(text: str, *, limit: int = 8) -> Flow[tuple[QuerySuggestion, ...]]:
+    """What a text whose last word is typed in part may become, what most items have first. Raises ServiceError."""
+    answer = yield Call("GET", "/v1/suggest", params={"text": text, "limit": limit})
+    return part_of(answer, lambda told: read(tuple[QuerySuggestion, ...], told["suggestions"]))
 
 
 def with_images(result: SearchResult, size: int = 256) -> Flow[SearchResult]:

@@ -170,6 +170,14 @@ class RankReport:
 
 
 @dataclass(frozen=True, slots=True)
+class QuerySuggestion:
+    """A query that a shopper may be about to type, and how many items have all of it."""
+
+    text: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogPage:
     """A page of the catalog's items; ``next_cursor`` is that of the next one."""
 

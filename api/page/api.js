@@ -28,6 +28,16 @@ export async function call(path, options = {}) {
   return response.json().catch(() => Promise.reject(problem(null, response.status)));
 }
 
+/** The JSON of an answer, or null whatever goes wrong: for what nobody asked for, and nobody misses. */
+export async function ask(path, options = {}) {
+  try {
+    const response = await attempt(path, options);
+    return response.ok ? await response.json() : null;
+  } catch {
+    return null;
+  }
+}
+
 /** The JSON of an answer to a request that has a JSON body. Throws a Problem. */
 export function post(path, body, options = {}) {
   const headers = { "Content-Type": "application/json", ...options.headers };

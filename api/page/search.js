@@ -10,6 +10,7 @@ import { hideNotice, relaxing, showNotice, showNothing } from "./notice.js";
 import { dataUri, offerPhotos } from "./photos.js";
 import { EMPTY_QUERY, addressOf, isEmpty, isRanked, requestOf } from "./query.js";
 import { connectReranking, isReranked } from "./reranking.js";
+import { closeSuggestions, connectSuggestions } from "./suggestions.js";
 import { counted } from "./values.js";
 import { showExplanation, showVerdicts } from "./verdicts.js";
 import { connectWhyNot, resetWhyNot } from "./why_not.js";
@@ -34,8 +35,10 @@ export async function connectSearch(onSearch) {
   search = onSearch;
   connectFilters(onSearch);
   connectWhyNot(explain);
+  connectSuggestions(() => form.requestSubmit());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    closeSuggestions();
     if (matchMedia("(hover: none)").matches) document.activeElement?.blur(); // puts the on-screen keyboard away
     search({ ...query, ...typedText() });
   });

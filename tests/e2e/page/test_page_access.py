@@ -149,6 +149,47 @@ def test_the_keyboard_alone_searches_walks_through_the_hits_and_comes_back(addre
     assert page.evaluate("document.activeElement.tagName") == "BODY"
 
 
+def test_suggestions_are_a_listbox_that_the_keyboard_goes_through(address: str, page: Page) -> None:
+    page.goto(address)
+    box, options = page.locator("#text"), page.locator("#suggestions [role=option]")
+    box.press_sequentially("red m")
+    options.first.wait_for()
+    assert (box.get_attribute("aria-expanded"), options.first.inner_text().split("\n")[0]) == ("true", "red mug")
+    assert not serious(page)
+    box.press("ArrowDown")
+    assert page.locator("[aria-selected=true]").get_attribute("id") == box.get_attribute("aria-activedescendant")
+    box.press("ArrowUp")
+    assert box.get_attribute("aria-activedescendant") is None
+    box.press("Escape")
+    assert (box.get_attribute("aria-expanded"), options.count(), box.input_value()) == ("false", 0, "red m")
+    assert page.evaluate("document.activeElement.id") == "text"
+    box.press_sequentially("u")
+    options.first.wait_for()
+    box.press("ArrowDown")
+    box.press("Enter")
+    wait_for(page, f"document.title.startsWith('red mug') && {SETTLED}")
+    assert options.count() == 0
+    box.fill("white b")
+    options.first.click()
+    wait_for(page, f"document.title.startsWith('white boots') && {SETTLED}")
+
+
+def test_suggestions_are_asked_for_after_a_pause_and_nothing_is_said_of_their_errors(address: str, page: Page) -> None:
+    asked: list[str] = []
+
+    def refused(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=500, body="{}")
+
+    page.route("**/v1/suggest*", refused)
+    page.goto(address)
+    page.get_by_role("combobox", name="Looking for").press_sequentially("red mu")
+    page.wait_for_timeout(400)
+    assert [url.partition("?")[2] for url in asked] == ["text=red+mu&limit=8"]
+    assert page.locator("#suggestions [role=option]").count() == 0
+    assert not page.locator("#notice").is_visible()
+
+
 def test_the_content_can_be_skipped_to_and_the_same_search_asked_again(address: str, page: Page) -> None:
     page.goto(f"{address}/items/item-3")
     wait_for(page, "!!document.querySelector('#item .name')")

@@ -55,7 +55,7 @@ class SearchEngine:
         self.replica = replica
         self.reranker = reranker
         self.parser = QueryParser(catalog, encoder, replica)
-        self._suggester = Suggester(catalog, replica)
+        self._suggester = Suggester(catalog, replica, self.parser.vocabulary)
         weights = shipped_prior().adapted(trust)
         self.retriever = Retriever(
             catalog, replica, encoder.identity, weights, calibration or encoder.calibration, fingerprints
@@ -137,8 +137,8 @@ class SearchEngine:
         return facets_of(self.catalog, self.replica.facets, query.filters, found, fields, n_values)
 
     def suggest(self, text: str, limit: int = 8) -> tuple[Suggestion, ...]:
-        """What a text whose last word is typed in part may become, those first that most items have; nothing that no
-        item has. Blocks for milliseconds, encodes nothing. Raises QueryError past the limits of a search."""
+        """What a text whose last word is typed in part may become: kinds of things first, then what most items have;
+        nothing that no item has. Blocks for milliseconds, encodes nothing. Raises QueryError past the limits."""
         return self._suggester.suggest(text, limit)
 
     def rank(self, query: Query) -> RankedCandidates:

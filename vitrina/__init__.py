@@ -178,8 +178,8 @@ class OpenStore:
 
     def suggest(self, text: str, *, limit: int = 8) -> tuple[Suggestion, ...]:
         """What a text whose last word is typed in part may become, as below a search box: values, words of titles, and
-        both together, each with how many items have all of it, most first; nothing that no item has. Takes
-        milliseconds, and longer the first time."""
+        both together, each with how many items have all of it, kinds of things first and then what most have; nothing
+        that no item has. Takes milliseconds, and longer the first time."""
         return self._engine().suggest(text, limit)
 
     def explain(

@@ -90,7 +90,7 @@ def suggest(
     limit: Annotated[int, Parameter(description="How many to return at most.", ge=1, le=WINDOW)] = 8,
 ) -> SuggestionsOut:
     """What a text may become while it is typed: values, words of titles, and both together, each with how many items
-    have all of it, most first; nothing that no item has. Answers within milliseconds."""
+    have all of it, kinds of things first and then what most have; nothing that no item has. Takes milliseconds."""
     return SuggestionsOut.of(service.engine.suggest(text, limit))
 
 

@@ -38,10 +38,11 @@ MERGED_SHARE = 0.125
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A word of the catalog, or one of its values as a whole, case-folded, and how many items have it, at most."""
+    """A word of the catalog, or a value of one of its fields as a whole, case-folded, and how many items have it, at
+    most."""
 
     text: str
-    is_value: bool
+    field: str | None
     n_items: int
 
 
@@ -100,11 +101,8 @@ class Completions:
         found = {source: n for source, n in zip(sources[order].tolist(), n_items[order].tolist(), strict=True) if n}
         is_shared = {field: shared(facets, field) for field in {values[-each][0] for each in found if each < 0}}
         terms = state.dictionary.terms
-        return [
-            Completion(terms[each] if each >= 0 else values[-each][1], each < 0, n)
-            for each, n in found.items()
-            if each >= 0 or is_shared[values[-each][0]]
-        ]
+        named = ((values[-each] if each < 0 else (None, terms[each]), n) for each, n in found.items())
+        return [Completion(text, field, n) for (field, text), n in named if field is None or is_shared[field]]
 
     def _update(self, dictionary: TermDictionary, facets: FacetIndex) -> None:
         if self._of[0] is not dictionary or self._of[1] is not facets:

@@ -23,6 +23,7 @@ from vitrina.search.store.matching import is_among
 from vitrina.search.types.answer import Suggestion
 from vitrina.search.types.arrays import distinct
 from vitrina.search.types.query import Query
+from vitrina.search.understanding.catalog_attributes import CatalogVocabulary
 
 MAX_WORDS = 12
 """Nothing is suggested for longer texts: hardly two items have so many words in common."""
@@ -75,10 +76,16 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A suggestion, and the rows that it finds."""
+    """A suggestion, the rows that it finds, and whether it ends in a kind of things."""
 
     text: str
     rows: Rows
+    is_kind: bool = False
+
+    @property
+    def place(self) -> tuple[bool, int]:
+        """What ranks it: kinds of things, which most shoppers type, before whatever else they may be."""
+        return self.is_kind, len(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,38 +94,43 @@ class Ranking:
 
     limit: int
     found: dict[Keys, Counted] = field(default_factory=dict)
-    best: list[int] = field(default_factory=list)
-    """How many items each of those finds; a heap."""
+    best: list[tuple[bool, int]] = field(default_factory=list)
+    """The places of those; a heap."""
 
-    def is_hopeless(self, n_items: int) -> bool:
-        """Whether enough suggestions find more items."""
-        return len(self.best) >= self.limit and n_items < self.best[0]
+    def is_hopeless(self, is_kind: bool, n_items: int) -> bool:
+        """Whether enough suggestions have better places."""
+        return len(self.best) >= self.limit and (is_kind, n_items) < self.best[0]
 
     def add(self, keys: Keys, counted: Counted) -> None:
         """Add a suggestion that finds something, unless there is the same already."""
         if len(counted.rows) and keys not in self.found:
             self.found[keys] = counted
             put = heappush if len(self.best) < self.limit else heappushpop
-            put(self.best, len(counted.rows))
+            put(self.best, counted.place)
 
     def ranked(self) -> list[Counted]:
-        """The best suggestions, those that find most items first, then the shorter ones."""
-        return sorted(self.found.values(), key=lambda each: (-len(each.rows), len(each.text), each.text))[: self.limit]
+        """The best suggestions, kinds first, then those that find most items, then the shorter ones."""
+        found = self.found.values()
+        return sorted(found, key=lambda each: (not each.is_kind, -len(each.rows), len(each.text), each.text))[
+            : self.limit
+        ]
 
 
 class Suggester:
     """Completes what is typed by what a catalog has. Counts are of items whose titles or attributes have all words, in
     any form. Thread-safe."""
 
-    def __init__(self, catalog: Catalog, replica: IndexReplica) -> None:
+    def __init__(self, catalog: Catalog, replica: IndexReplica, vocabulary: CatalogVocabulary) -> None:
         self._catalog = catalog
         self._replica = replica
+        self._vocabulary = vocabulary
         self._completions = Completions()
         self._named = NamedTexts()
 
     def suggest(self, text: str, limit: int) -> tuple[Suggestion, ...]:
-        """Up to ``limit`` suggestions for a text whose last word is typed in part, or wholly before a blank, those that
-        find most items first. Raises QueryError past the limits of a search. Blocks, for some milliseconds."""
+        """Up to ``limit`` suggestions for a text whose last word is typed in part, or wholly before a blank: kinds of
+        things first, then what most items have. Raises QueryError past the limits of a search. Blocks, for
+        milliseconds."""
         asked = Query(text=text, limit=limit).text.split()
         if not 0 < len(asked) <= MAX_WORDS:
             return ()
@@ -140,16 +152,17 @@ class Suggester:
         language = state.dictionary.language
         beside = [(word, keys_of(word, language)) for word in before]
         n_counted = N_BESIDE_WORDS if before else N_COMPLETIONS
+        kind_fields = self._vocabulary.current(self._replica.lexical.language).kind_fields
         for each in self._completions.starting(start, n_counted, state, self._replica.facets):
-            if ranking.is_hopeless(each.n_items):
+            is_kind = each.field in kind_fields
+            if ranking.is_hopeless(is_kind, each.n_items):
                 continue
             named, keys = self._named.of(each.text, state), keys_of(each.text, language)
-            if (each.is_value or named.in_titles) and not ranking.is_hopeless(len(named.rows)):
+            if (each.field or named.in_titles) and not ranking.is_hopeless(is_kind, len(named.rows)):
                 rows = named.rows if within is None else within.of(named.rows)
                 kept = [word for word, of_word in beside if not of_word <= keys]
-                ranking.add(
-                    keys.union(*(of_word for _, of_word in beside)), Counted(" ".join([*kept, each.text]), rows)
-                )
+                counted = Counted(" ".join([*kept, each.text]), rows, is_kind)
+                ranking.add(keys.union(*(of_word for _, of_word in beside)), counted)
 
     def _within(self, before: str, state: LexicalState) -> Within | None:
         """The rows that have all words that are typed wholly; None where there are none to ask for."""

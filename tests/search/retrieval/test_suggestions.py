@@ -47,7 +47,7 @@ def told(engine: SearchEngine, text: str, limit: int = 8) -> dict[str, int]:
 
 def test_the_last_word_is_completed_beside_whole_words_by_what_items_have_together(open_shop: OpenShop) -> None:
     shop = open_shop(SHOP)
-    completed = {"navy shirts": 2, "navy shoes": 1, "navy running shoes": 1}
+    completed = {"navy shirts": 2, "navy running shoes": 1, "navy shoes": 1}
     assert list(told(shop, "navy sh", limit=3).items()) == list(completed.items())
     assert told(shop, "navy sh") == {**completed, "Linen Shirt in navy": 1, "Oxford shirt, NAVY": 1}
     assert "navy birch" in told(shop, "navy ")
@@ -114,3 +114,11 @@ def test_the_limits_are_those_of_a_search(open_shop: OpenShop) -> None:
         shop.suggest("x" * 2001)
     with pytest.raises(QueryError, match="limit 0"):
         shop.suggest("navy", 0)
+
+
+def test_kinds_of_things_come_before_what_more_items_are(open_shop: OpenShop) -> None:
+    rows: Rows = {
+        **{f"Tee {number}": {"category": "Tops", "pattern": "Solid"} for number in range(3)},
+        "Ankle pair": {"category": "Socks", "pattern": "Striped"},
+    }
+    assert list(told(open_shop(rows), "so").items()) == [("socks", 1), ("solid", 3)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from importlib.resources import files
 
@@ -22,6 +22,7 @@ from vitrina.search.types.calibration import (
     CalibrationQuality,
     Cohort,
     Curve,
+    Effect,
     MatchCurve,
     PageSignal,
     QueryKind,
@@ -34,6 +35,15 @@ MIN_QUERIES = 20
 
 RIDGE = 1e-6
 """L2 penalty of every weight, against a mean log loss; it only keeps weights that no hit determines from growing."""
+
+N_SEGMENTS = 4
+"""How many pieces a page signal's effect has, each of which holds as many queries as any other; fewer where there are
+less than ``LEAST_PER_SEGMENT`` of them."""
+
+LEAST_PER_SEGMENT = 100
+
+SEGMENT_RIDGE = 1e-3
+"""L2 penalty of the slope of each piece, for a signal of standard deviation 1."""
 
 PASS_SHARES = (0.98, 0.99)
 """The shares of answerable queries that are told to have a good match: the second if nothing calls for a higher one,
@@ -117,16 +127,46 @@ def fit_match(curve: Curve, samples: Sequence[CalibrationSample]) -> MatchCurve 
     n_with, n_without = np.count_nonzero(answerable), np.count_nonzero(~answerable)
     if min(n_with, n_without) < MIN_QUERIES:
         return None
-    columns = np.array([[logit, *(each.page.get(name, 0.0) for name in PAGE_SIGNALS)] for logit, each in pages])
+    signals = np.array([[logit, *(each.page.get(name, 0.0) for name in PAGE_SIGNALS)] for logit, each in pages])
+    n_segments = int(np.clip(len(pages) // LEAST_PER_SEGMENT, 1, N_SEGMENTS))
+    corners = [corners_of(signal, n_segments) for signal in signals.T]
+    columns = [segments(signal, at) for signal, at in zip(signals.T, corners, strict=True)]
     is_free = [False, *(name in PAGE_AGAINST for name in PAGE_SIGNALS)]
+    of_segments = np.repeat(is_free, [len(at) - 1 for at in corners]).tolist()
     shares = np.where(answerable, 1 / n_with, 1 / n_without)
-    intercept, surest, *weights = fit_logistic(columns, answerable.astype(np.float64), is_free, shares)
-    match = MatchCurve(intercept, surest, dict(zip(PAGE_SIGNALS, weights, strict=True)))
+    fitted = fit_logistic(np.hstack(columns), answerable.astype(np.float64), of_segments, shares, SEGMENT_RIDGE)
+    intercept, weights = fitted[0], iter(fitted[1:])
+    surest, *effects = (effect(signal, at, weights) for signal, at in zip(signals.T, corners, strict=True))
+    match = MatchCurve(intercept, surest, dict(zip(PAGE_SIGNALS, effects, strict=True)))
     margins = np.array([match.margin(logit, each.page) for logit, each in pages])
     return replace(match, intercept=round(intercept - threshold(margins[answerable], margins[~answerable]), 4))
 
 
-def fit_logistic(columns: Array, wanted: Array, is_free: Sequence[bool], shares: Array | None = None) -> list[float]:
+def corners_of(signal: Array, n_segments: int) -> Array:
+    """The values, rising, between which an effect is straight: quantiles, or all values of a signal that has few."""
+    values = np.unique(signal)
+    if len(values) > n_segments + 1:
+        values = np.quantile(signal, np.linspace(0, 1, n_segments + 1))
+    return np.unique(np.round(values, 3))
+
+
+def segments(signal: Array, corners: Array) -> Array:
+    """How far each value, shape (n,), has gone through each of the pieces between m corners, in standard deviations of
+    the signal, shape (n, m - 1): a weighted sum of these is piecewise linear."""
+    lows, highs = corners[:-1], corners[1:]
+    return np.asarray((np.clip(signal[:, None], lows, highs) - lows) / (signal.std() or 1.0), np.float64)
+
+
+def effect(signal: Array, corners: Array, weights: Iterator[float]) -> Effect:
+    """The piecewise linear function that the next of the weights of ``segments`` make of a signal."""
+    rises = [next(weights) * width for width in np.diff(corners) / (signal.std() or 1.0)]
+    added = np.round(np.cumsum([0.0, *rises]), 4)
+    return tuple(zip(corners.tolist(), added.tolist(), strict=True))
+
+
+def fit_logistic(
+    columns: Array, wanted: Array, is_free: Sequence[bool], shares: Array | None = None, ridge: float = RIDGE
+) -> list[float]:
     """The intercept and the weights of m columns, shape (n, m), that make a logistic curve come closest to ``wanted``,
     shape (n,). A weight that is not free is 0 or more; ``shares``, shape (n,), say how much each row counts."""
     from scipy.optimize import minimize  # with ir-measures
@@ -134,7 +174,7 @@ def fit_logistic(columns: Array, wanted: Array, is_free: Sequence[bool], shares:
     solution = minimize(
         log_loss,
         np.zeros(columns.shape[1] + 1),
-        (np.column_stack([np.ones(len(columns)), columns]), wanted, shares),
+        (np.column_stack([np.ones(len(columns)), columns]), wanted, shares, ridge),
         method="L-BFGS-B",
         jac=True,
         bounds=[(None, None), *((None if free else 0.0, None) for free in is_free)],
@@ -148,10 +188,12 @@ def targets(relevant: NDArray[np.bool_]) -> Array:
     return np.where(relevant, (n_relevant + 1) / (n_relevant + 2), 1 / (n_other + 2))
 
 
-def log_loss(weights: Array, columns: Array, targets: Array, shares: Array | None = None) -> tuple[float, Array]:
-    """The mean log loss of a logistic curve, and its gradient."""
+def log_loss(
+    weights: Array, columns: Array, targets: Array, shares: Array | None = None, ridge: float = RIDGE
+) -> tuple[float, Array]:
+    """The mean log loss of a logistic curve with its penalty, and its gradient."""
     logits = columns @ weights
-    penalty = RIDGE * np.append(0.0, weights[1:])
+    penalty = ridge * np.append(0.0, weights[1:])
     of_rows = np.full(len(targets), 1 / len(targets)) if shares is None else shares / shares.sum()
     loss = float(of_rows @ (np.logaddexp(0, logits) - targets * logits)) + float(penalty @ weights) / 2
     return loss, columns.T @ (of_rows * (expit(logits) - targets)) + penalty

@@ -39,7 +39,7 @@ BESIDE_WORDS = frozenset(Signal) - {
 """What tells whether a text is answered in a catalog with words. The encoder knows what these shops' images show, and
 may not know a stranger's; sources left out are told as well without the cosine between text and image."""
 
-N_TIMES = 3
+N_TIMES = 6
 """How often a sample of a made-up shop counts, which is asked as shoppers ask and not by labels."""
 
 
@@ -63,7 +63,8 @@ def calibrate_folder(folder: Path, small_shops: Iterable[SmallShop], made_up: Se
 
 
 def made_up_samples(encoder: Encoder, shop: MadeUpShop, cohort: Cohort) -> list[CalibrationSample]:
-    """What a made-up shop's export, indexed as it is, answers to its queries. Blocks for seconds."""
+    """What a made-up shop's export, indexed as it is, answers to those of its queries that guided no words: of a
+    stranger's nobody has thought before. Blocks for seconds."""
     with TemporaryDirectory() as folder:
         store = Store(Path(folder))
         with Fetcher() as fetcher:
@@ -72,6 +73,7 @@ def made_up_samples(encoder: Encoder, shop: MadeUpShop, cohort: Cohort) -> list[
         examples = [
             Example(Query(query.text), frozenset(sku for sku, title in titles.items() if title in query.grades))
             for query in shop.queries
+            if not query.has_guided
         ]
         engine = SearchEngine.open(store, encoder).uncalibrated(cohort)
         samples = list(calibration_samples(engine, examples))

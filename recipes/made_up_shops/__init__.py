@@ -17,7 +17,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 QUERIES = ".queries.jsonl"
 
-FITTED = (1, 2, 3)
+FITTED = (1, 2, 3, 7)
 """The rounds that confidences are fitted to; what measures these must look at others."""
 
 

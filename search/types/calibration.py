@@ -173,19 +173,32 @@ class CalibrationQuality:
     off_catalog_caught: float | None = None
 
 
+Effect = float | tuple[tuple[float, float], ...]
+"""What a signal adds: a piecewise linear function by its corners (x, y), x rising, which stays level beyond them; or a
+line through 0, by its slope."""
+
+
 @dataclass(frozen=True, slots=True)
 class MatchCurve:
-    """Whether a query has a good match: a linear function of its page's signals and of the logit of its ``surest``
-    hit, above 0 if it has one."""
+    """Whether a query has a good match: what its page's signals and the logit of its ``surest`` hit add up to is above
+    0 if it has one (a generalized additive model, Hastie and Tibshirani 1986, "Generalized additive models")."""
 
     intercept: float
-    surest: float
-    weights: Mapping[PageSignal, float]
+    surest: Effect
+    weights: Mapping[PageSignal, Effect]
 
     def margin(self, logit: float, page: PageSignals) -> float:
         """How far a page is from being doubtful, whose surest hit has that logit."""
-        signals = sum(self.weights.get(signal, 0.0) * value for signal, value in page.items())
-        return self.intercept + self.surest * logit + signals
+        signals = sum(effect_at(self.weights.get(signal, 0.0), value) for signal, value in page.items())
+        return self.intercept + effect_at(self.surest, logit) + signals
+
+
+def effect_at(effect: Effect, value: float) -> float:
+    """What a signal of some value adds."""
+    if not isinstance(effect, tuple):
+        return effect * value
+    at, added = zip(*effect, strict=True)
+    return float(np.interp(value, at, added))
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,20 @@ def test_the_page_tells_where_the_surest_hit_does_not() -> None:
     assert measured.off_catalog_caught == 1.0
 
 
+def test_a_page_signal_may_speak_against_an_answer_in_the_middle_alone() -> None:
+    def known(n: int) -> list[CalibrationSample]:
+        return [replace(each, page={PageSignal.NAMES: at % 2}) for at, each in enumerate(samples(n))]
+
+    def unknown(n: int) -> list[CalibrationSample]:
+        return [replace(each, page={PageSignal.NAMES: 0.5}) for each in samples(n, answerable=False)]
+
+    measured = measure_curve(fit_curve([*known(200), *unknown(200)]), [*known(90), *unknown(60)])
+    assert measured is not None
+    assert measured.answerable_passed is not None
+    assert measured.answerable_passed >= 0.95
+    assert measured.off_catalog_caught == 1.0
+
+
 def test_too_few_off_catalog_queries_leave_the_threshold_alone() -> None:
     few = samples(MIN_QUERIES - 1, best=0.2, answerable=False)
     assert fit_curve([*samples(100), *few]).match is None

@@ -88,7 +88,8 @@ def made_up_shop(folder: Path) -> MadeUpShop:
         ("blue", {"blue hat": 3}),
         ("kettle", {}),
     )
-    return MadeUpShop(1, catalog, tuple(ShopQuery(text, grades, False) for text, grades in asked))
+    queries = [ShopQuery(text, grades, has_guided=False) for text, grades in asked]
+    return MadeUpShop(1, catalog, (ShopQuery("cap", {"red hat": 1}, has_guided=True), *queries))
 
 
 def test_a_made_up_shop_is_asked_as_it_is_exported(tmp_path: Path, encoder: FakeEncoder) -> None:

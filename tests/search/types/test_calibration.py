@@ -53,6 +53,12 @@ def test_a_match_curve_takes_the_place_of_the_threshold() -> None:
     assert doubting.has_good_match(features, {PageSignal.NAMES: 0.3})
 
 
+def test_what_a_signal_adds_is_piecewise_linear_and_level_beyond_its_corners() -> None:
+    match = MatchCurve(0.0, 1.0, {PageSignal.NAMES: ((0.4, 0.0), (0.6, -2.0), (0.8, -2.5))})
+    added = [match.margin(0.0, {PageSignal.NAMES: value}) for value in (0.1, 0.4, 0.5, 0.7, 0.8, 2.0)]
+    assert added == pytest.approx([0.0, 0.0, -1.0, -2.25, -2.5, -2.5])
+
+
 def unit(*rows: ArrayLike) -> Vectors:
     return np.array([np.asarray(row) / np.linalg.norm(row) for row in rows], np.float32)
 
@@ -72,7 +78,10 @@ def test_a_cohort_keeps_its_vectors_and_tells_who_is_close_to_the_same_names() -
 def test_what_is_written_is_read_and_other_entries_stay(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "vitrina.json"
     measured = CalibrationQuality(200, 6000, 0.02, 0.1, answerable_passed=0.98)
-    match, cohort = MatchCurve(-1.0, 0.5, {PageSignal.NAMES: -3.0}), Cohort.of(unit([1, 2], [3, 4]))
+    match, cohort = (
+        MatchCurve(-1.0, ((0.0, 0.0), (1.5, 2.0)), {PageSignal.NAMES: -3.0}),
+        Cohort.of(unit([1, 2], [3, 4])),
+    )
     calibration = Calibration(
         {QueryKind.BOTH: Curve(-1.5, {Signal.NAME: 2.0}, 0.1, measured, match)}, "some rows", cohort=cohort
     )

@@ -7,12 +7,19 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from operator import itemgetter
 from typing import Literal
 
+from vitrina.indexer.sources.amounts import (
+    AMOUNT,
+    Amount,
+    amounts_in,
+    certain_mark,
+    comparable,
+    first_alone,
+    is_negative,
+)
 from vitrina.indexer.sources.cells import clean_text, is_blank
 from vitrina.indexer.sources.currencies import (
     CODES,
@@ -37,9 +44,6 @@ Price = tuple[int | None, str | None]
 
 _REMEDY = "Write a plain amount such as 39.90 or 39.90 EUR, or map a column of whole cents: --map price_cents=COLUMN."
 _MAX_CHARS = 200
-_WITHOUT_BLANKS = "\u2e80"  # from here on come scripts that are written without blanks between words
-_PERCENTAGE = re.compile(r"\(-?\d+(?:[.,]\d+)? ?% ?(?:off|discount|rabatt)\)|\d+(?:[.,]\d+)? ?%", re.IGNORECASE)
-
 _EXPLICIT = "\x01"  # Arabic has signs of its own for the decimal mark and for groups
 _BLANKS = "\u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _DIRECTIONS = "\ufeff\u061c" + "".join(
@@ -66,11 +70,6 @@ _SIGNS = str.maketrans(
     }
 )  # fmt: skip
 
-_AMOUNT = re.compile(
-    r"(?<!\d)(?<!\d[.,'])(?:\d{1,3}(?: \d{3})+(?!\d)(?:[.,\x01]\d+)?|\d+(?:[.,'\x01]\d+)*"
-    r"|(?:^|(?<=[\s$€£¥₹(:]))[.,]\d{1,2}(?![.,]))(?!\d)"
-    r"(?P<exponent>[eE]\+?\d{1,2}(?![\w.,]))?(?P<whole>\s?[.,:]\s?-+)?"
-)
 _SIGN_AS_MARK = re.compile(r"(\d)€(\d\d)(?![\d.,€])")  # 12€99, as the French write it
 _REDUCED = (
     r"(?P<paid>(?P<sign>[^\d\s%.,()-]{1,3}\.?)\s?\d[\d.,]*)\s*(?P<before>(?P=sign)\s?\d[\d.,]*?)(?P<gap>[\s(-]*)"
@@ -78,25 +77,7 @@ _REDUCED = (
 )
 _COLON_AS_MARK = re.compile(r"(?<![\d:])(\d{1,6}):(\d\d)(?![\d:])")  # 19:90, as Swedes write it
 _SPACED_MARK = re.compile(r"(?<=\d) +([.,]) *(?=\d)")
-_SCALES = "k|m|mn|mio|mln|million|millions|b|bn|thousand|tsd|tausend|mille|lakhs?|lacs?|crores?|cr|тыс|млн"
-_REFUSED = re.compile(
-    rf"\b(?:off|save|saves|discount|rabatt|coupon|deposit|over|above|below|under|minimum|shipping|months?|mo|mth|monat|mtl|mois|mes|mese|versand|{_SCALES})\b"
-    r"|[千万億兆萬亿만억½¼¾]",
-    re.IGNORECASE,
-)
-_QUALIFIERS = frozenset(
-    str.split(
-        "a ab abt approx apiece at aus bis btw by c ca circa da dal de dès des desde each ea excl exc "
-        "exclusive fra from für gst hasta hors ht inc incl inclusive inkl iva jusqu jusqua les mehrwertsteuer "
-        "moms mrp msrp mwst mva net netto now od only ono op or à partir pair par pc pcs per piece pieces "
-        "preis price prices prix precio prezzo pro retail rrp sale set special st stk stück starting starts "
-        "tax taxes to tva ttc unit until up uvp vanaf vat vb von was zt от до за шт cena"
-    )
-)
-"""Words around an amount that change nothing about it; any other word needs a currency in the text."""
-_RANGE = frozenset({"-", "--", "~", "to", "bis", "à", "a", "hasta", "until", "до", "fino", "→"})
 _FREE = frozenset({"free", "gratis", "kostenlos", "gratuit", "for free"})
-_PUNCTUATION = re.compile(r"[-\s.,+/:;()\[\]{}*~|!\"'<>=#&?@•·→≈²³\x01]+")
 _PLAIN = re.compile(
     r"([^\W\d_]{2,4}|[$€£₹])? ?"
     r"(?:(\d{1,12}(?:\.\d\d?)?|\d{1,3}(?:,\d{3})+\.\d\d)|(\d{1,12},\d\d|\d{1,3}(?:\.\d{3})+,\d\d))"
@@ -107,18 +88,6 @@ _PENCE = re.compile(r"(\d{1,3}(?:[.,]\d{1,2})?)\s*(¢|p|ct|cents?)\.?", re.IGNOR
 _THOUSANDS_AND_CENTS = re.compile(r"\d{1,3}(?:\.\d{3})+\.\d\d|\d{1,3}(?:,\d{3})+,\d\d")  # 1.299.00: one mark for both
 _WESTERN = re.compile(r"\d{1,3}(?:[.,' ]\d{3})+")
 _INDIAN = re.compile(r"\d{1,2}(?:[.,' ]\d{2})+[.,' ]\d{3}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Amount:
-    """An amount found in a text, with the ends of its place there, and whether a currency stands right beside it."""
-
-    text: str
-    exponent: str
-    is_whole: bool
-    start: int
-    end: int
-    has_symbol: bool
 
 
 def parse_price(value: object, currency: str | None = None, decimal_mark: DecimalMark | None = None) -> Price:
@@ -165,24 +134,13 @@ def usual_decimal_mark(values: Iterable[object], *, is_continental: bool = False
     """The decimal mark of prices that show only one; ``is_continental``: in a file with semicolons between cells. Three
     digits behind the point of every price are no decimals, save in dinars and the like, which their currency tells."""
     texts = [_prepared(value) for value in values if isinstance(value, str)]
-    amounts = [found.group() for text in texts for found in _AMOUNT.finditer(text)]
-    marks = {mark for amount in amounts if (mark := _certain_mark(amount))}
+    amounts = [found.group() for text in texts for found in AMOUNT.finditer(text)]
+    marks = {mark for amount in amounts if (mark := certain_mark(amount))}
     n_thousands = sum(re.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3})", amount) is not None for amount in amounts)
     is_told = any(map(str.isdigit, amounts)) or (is_continental and n_thousands > 1)
     if n_thousands and "." not in marks and (is_told or n_thousands == len(amounts) > 2):
         return ","  # 1.299 beside 499: nobody writes three decimals to some prices and none to others, nor to all
     return marks.pop() if len(marks) == 1 else None
-
-
-def _certain_mark(text: str) -> DecimalMark | None:
-    """The decimal mark of an amount; None where it has none, or one that could group thousands as well."""
-    last = max(text.rfind("."), text.rfind(","))
-    if last < 0 or text.count(text[last]) > 1:
-        return None
-    is_mixed = "." in text and "," in text
-    if not is_mixed and len(text) - last - 1 not in (1, 2) and text[:last] != "0":
-        return None
-    return "." if text[last] == "." else ","
 
 
 def _of_object(value: Mapping[str, object], currency: str | None, decimal_mark: DecimalMark | None) -> Price:
@@ -233,13 +191,15 @@ def _of_text(original: str, currency: str | None, decimal_mark: DecimalMark | No
         return reduced
     symbols = find_symbols(text, currency)
     code = _currency(symbols, currency)
-    amounts = _amounts(text, symbols)
-    chosen = _comparable(text, amounts, symbols)
-    if not chosen or _is_negative(text, chosen[0], symbols):
+    amounts = amounts_in(text, symbols)
+    chosen = comparable(text, amounts, symbols)
+    if len(chosen) > 1 and (head := first_alone(text, chosen, symbols, currency)):
+        return _of_text(head, currency, decimal_mark)
+    if not chosen or is_negative(text, chosen[0], symbols):
         raise _no_price(original)
-    marks = {_certain_mark(each.text) for each in amounts} - {None}
+    marks = {certain_mark(each.text) for each in amounts} - {None}
     mark = marks.pop() if len(marks) == 1 else decimal_mark
-    if code == "JPY" and currency is None and any(_certain_mark(each.text) for each in chosen):
+    if code == "JPY" and currency is None and any(certain_mark(each.text) for each in chosen):
         code = "CNY" if all(found.text == "¥" for found in symbols) else code  # yen have no decimals
     writer = code or next((found for each in symbols if (found := likeliest(each.text))), None)
     values = [_value(each, writer, mark, is_written=bool(symbols)) for each in chosen]
@@ -274,82 +234,8 @@ def _currency(symbols: Sequence[Symbol], own_currency: str | None) -> str | None
     return max(found, key=lambda pair: (pair[0].strip(".").upper() in CODES, len(pair[0])))[1]
 
 
-def _amounts(text: str, symbols: Sequence[Symbol]) -> list[_Amount]:
-    """The amounts of a text, without percentages."""
-    starts, ends = {found.start for found in symbols}, {found.end for found in symbols}
-    amounts = []
-    for found in _AMOUNT.finditer(text):
-        after = found.end() + len(text[found.end() :]) - len(text[found.end() :].lstrip(" "))
-        before = len(text[: found.start()].rstrip(" -"))
-        if text[after : after + 1] == "%":
-            continue
-        has_symbol = after in starts or before in ends
-        digits = found.group()[: len(found.group()) - len(found["exponent"] or "") - len(found["whole"] or "")]
-        amounts.append(
-            _Amount(digits, found["exponent"] or "", bool(found["whole"]), found.start(), found.end(), has_symbol)
-        )
-    return amounts
-
-
-def _comparable(text: str, amounts: Sequence[_Amount], symbols: Sequence[Symbol]) -> list[_Amount]:
-    """Those amounts of a text that are prices; none if words or signs are left over that no price has."""
-    letters = list(_PERCENTAGE.sub(lambda found: " " * len(found.group()), text))
-    for start, end in (*((each.start, each.end) for each in amounts), *((found.start, found.end) for found in symbols)):
-        letters[start:end] = " " * (end - start)
-    rest = "".join(letters)
-    words = [word for word in _PUNCTUATION.sub(" ", rest).casefold().split() if word != "%"]
-    unknown = [word for word in words if word not in _QUALIFIERS]
-    if any(not _is_word(word) for word in words) or (unknown and not symbols) or _REFUSED.search(rest):
-        return []
-    if _has_suffix(rest, amounts) or _is_split(text, amounts):
-        return []
-    if len(amounts) > 1 and not (not unknown and all(map(_is_range, _gaps(rest, amounts)))):
-        if any(each.has_symbol for each in amounts):
-            return [each for each in amounts if each.has_symbol]
-        is_list = not words and set(_gaps(rest, amounts)) <= {"", ",", ";", "|", "/"}
-        return list(amounts) if is_list and len(amounts) <= 4 else []
-    return list(amounts) if len(amounts) <= 2 or any(each.has_symbol for each in amounts) else []
-
-
-def _is_word(word: str) -> bool:
-    return all(unicodedata.category(sign)[0] in "LM" for sign in word)
-
-
-def _is_split(text: str, amounts: Sequence[_Amount]) -> bool:
-    """Whether only blanks stand between two amounts that are not written alike: rather groups of one amount."""
-    pairs = pairwise(amounts)
-    return any(
-        text[one.end : other.start].isspace() and not (_certain_mark(one.text) and _certain_mark(other.text))
-        for one, other in pairs
-    )
-
-
-def _has_suffix(rest: str, amounts: Sequence[_Amount]) -> bool:
-    """Whether letters that are no currency are written right at an amount, as in ``12cm``."""
-    ends = [rest[each.end : each.end + 1] for each in amounts] + [rest[: each.start][-1:] for each in amounts]
-    return any(sign.isalpha() and sign < _WITHOUT_BLANKS for sign in ends)
-
-
-def _gaps(rest: str, amounts: Sequence[_Amount]) -> list[str]:
-    return [rest[one.end : other.start].strip().casefold() for one, other in pairwise(amounts)]
-
-
-def _is_range(gap: str) -> bool:
-    return gap in _RANGE
-
-
-def _is_negative(text: str, first: _Amount, symbols: Sequence[Symbol]) -> bool:
-    """Whether a minus stands before the first amount, or accountants' brackets around it."""
-    before = text[: first.start]
-    for found in symbols:
-        if found.end <= first.start:
-            before = before.replace(found.text, "", 1)
-    is_bracketed = text.startswith("(") and text.endswith(")")
-    return before.strip() in ("-", "(-", "- -") or is_bracketed
-
-
 def _value(
-    amount: _Amount, currency: str | None, mark: DecimalMark | None, *, is_written: bool
+    amount: Amount, currency: str | None, mark: DecimalMark | None, *, is_written: bool
 ) -> decimal.Decimal | None:
     """An amount as a number, None if its marks make no sense."""
     text = amount.text
@@ -368,7 +254,7 @@ def _value(
     return decimal.Decimal(f"{digits}.{fraction or '0'}{amount.exponent.replace('+', '')}")
 
 
-def _decimal_point(amount: _Amount, currency: str | None, mark: DecimalMark | None, *, is_written: bool) -> int:
+def _decimal_point(amount: Amount, currency: str | None, mark: DecimalMark | None, *, is_written: bool) -> int:
     """Where the decimals of an amount begin, -1 if it has none."""
     text = amount.text
     if _EXPLICIT in text:

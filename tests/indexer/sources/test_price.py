@@ -342,3 +342,31 @@ def test_a_capital_right_before_an_amount_is_a_currency(text: str, price: tuple[
         return
     with pytest.raises(InputError):
         parse_price(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "cents", "currency"),
+    [
+        ("119 € inkl. 19 € MwSt", 11900, "EUR"),
+        ("£20 incl. £3.33 VAT", 2000, "GBP"),
+        ("$10 + $2 tax", 1000, "USD"),
+        ("€12,99 (1 l = €2,60)", 1299, "EUR"),
+        ("€12,99 (€2,60/l)", 1299, "EUR"),
+        ("50€ TTC (41,67€ HT)", 5000, "EUR"),
+        ("€10 (Pfand €0,25)", 1000, "EUR"),
+        ("10 USD / 9 EUR", 1000, "USD"),
+        ("€40 (UVP €50)", 4000, "EUR"),
+        ("Was $50 now $40", 4000, "USD"),
+        ("1.299 € 999 € inkl. MwSt", 99900, "EUR"),
+    ],
+)
+def test_of_two_amounts_the_lower_counts_unless_it_is_another_sort_of_amount(
+    text: str, cents: int, currency: str
+) -> None:
+    assert parse_price(text) == (cents, currency)
+
+
+@pytest.mark.parametrize("text", ["01/02/2024", "12/2024", "1/2"])
+def test_dates_and_fractions_are_no_prices(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_price(text)

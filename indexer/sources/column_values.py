@@ -255,9 +255,15 @@ def _replace_price(fields: dict[str, tuple[str, ...]], sample: Sample, columns: 
 
 
 def _has_no_money(sample: Sample, column: str) -> bool:
-    """Whether several rows have something in a column, and none a price, not even one of 0."""
+    """Whether several rows have something in a column, and none a price, not even one of 0, or a word, which would say
+    why it has none: ``on request``."""
     cells = [cell for row in sample() if not is_blank(cell := cell_at(row, column))]
-    return len(cells) > 1 and not any(any(_price(cell)) or _ZERO.fullmatch(str(cell).strip()) for cell in cells)
+    has_words = any(map(str.isalpha, "".join(map(str, cells))))
+    return (
+        len(cells) > 1
+        and not has_words
+        and not any(any(_price(cell)) or _ZERO.fullmatch(str(cell).strip()) for cell in cells)
+    )
 
 
 def _has_money(sample: Sample, column: str) -> bool:

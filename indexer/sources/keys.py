@@ -39,6 +39,11 @@ _KEY = re.compile(r"(?:\w+_)?keys?|art")
 _QUALITIES = frozenset({"material", "style", "art", "model"})
 """Names of codes in some programs, and of oak, wool, a kind of product and what it is called in others."""
 
+_CHANGING = re.compile(
+    r"stock|availab|quantity|qty|inventory|rating|review|updated|modified|created|date|sold|rank|badge|promo|discount|sale|lager|bestand"
+)
+"""What is in the names of columns that say how an item is doing, and not what it is."""
+
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
 
 
@@ -77,9 +82,16 @@ def are_nearly_all_titles(rows: Sequence[Mapping[str, object]], column: str, pri
 
 
 def row_digest(cells: Mapping[str, object], without: Collection[str]) -> str:
-    """Eight hexadecimal digits of SHA-256 that stand for what a row says ``without`` some of its columns."""
-    told = {name: cell for name, cell in cells.items() if name not in without and not is_blank(cell)}
+    """Eight hexadecimal digits of SHA-256 that stand for what a row says in words, or as an option, ``without`` some of
+    its columns: numbers, dates and stock change while an item stays what it is."""
+    told = {name: cell for name, cell in cells.items() if name not in without and _is_lasting(name, cell)}
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
+def _is_lasting(name: str, cell: object) -> bool:
+    """Whether a cell says something that an item keeps."""
+    has_words = any(map(str.isalpha, str(cell))) and not _CHANGING.search(folded(name))
+    return not is_blank(cell) and (has_words or has_word(folded(name), "words", "option"))
 
 
 def are_items_by_row(rows: Sequence[Mapping[str, object]], column: str, price: Sequence[str]) -> bool:

@@ -22,6 +22,12 @@ def test_a_number_and_its_unit_in_two_columns_are_one_value(tmp_path: Path) -> N
     assert bag.keys().isdisjoint(("weight_unit", "height_unit"))
 
 
+def test_a_word_that_is_no_unit_stays_in_a_column_of_its_own(tmp_path: Path) -> None:
+    table = "sku,title,stock,stock_unit,rating,rating_unit\nA,Bag,7,pieces sold,4.5,stars\n"
+    bag = only(write(tmp_path, "shop.csv", table)).item
+    assert (bag.attributes["rating"], bag.attributes["rating_unit"]) == (4.5, "stars")
+
+
 def test_several_numbers_have_one_unit_and_akeneo_its_metrics(tmp_path: Path) -> None:
     table = "sku;family;enabled;name;weight;weight-unit;length;length_units\nA;bags;1;Bag;500;GRAM;[4, 6];cm\n"
     bag = only(write(tmp_path, "akeneo.csv", table)).item

@@ -55,7 +55,7 @@ class SearchEngine:
         self.replica = replica
         self.reranker = reranker
         self.parser = QueryParser(catalog, encoder, replica)
-        self._suggester = Suggester(catalog, replica, self.parser.vocabulary)
+        self._suggester = Suggester(catalog, replica)
         weights = shipped_prior().adapted(trust)
         self.retriever = Retriever(
             catalog, replica, encoder.identity, weights, calibration or encoder.calibration, fingerprints

@@ -26,14 +26,13 @@ def suggest(
     from vitrina.api.settings import existing_store
     from vitrina.search.index.replica import IndexReplica
     from vitrina.search.retrieval.suggestions import Suggester
-    from vitrina.search.understanding.catalog_attributes import CatalogVocabulary
 
     with closing(existing_store(settings_for(folder))) as store:
         identity = store.catalog.active_encoder()
         found: tuple[Suggestion, ...] = ()
         if identity is not None:
             replica = IndexReplica.open(store, identity, store.open_index_version(identity))
-            found = Suggester(store.catalog, replica, CatalogVocabulary(store.catalog)).suggest(" ".join(text), limit)
+            found = Suggester(store.catalog, replica).suggest(" ".join(text), limit)
     if as_json:
         output.file.write(SuggestionsOut.of(found).model_dump_json(indent=2) + "\n")
         return

@@ -23,7 +23,7 @@ from vitrina.search.store.matching import is_among
 from vitrina.search.types.answer import Suggestion
 from vitrina.search.types.arrays import distinct
 from vitrina.search.types.query import Query
-from vitrina.search.understanding.catalog_attributes import CatalogVocabulary
+from vitrina.search.understanding.kind_fields import kind_fields
 
 MAX_WORDS = 12
 """Nothing is suggested for longer texts: hardly two items have so many words in common."""
@@ -120,10 +120,9 @@ class Suggester:
     """Completes what is typed by what a catalog has. Counts are of items whose titles or attributes have all words, in
     any form. Thread-safe."""
 
-    def __init__(self, catalog: Catalog, replica: IndexReplica, vocabulary: CatalogVocabulary) -> None:
+    def __init__(self, catalog: Catalog, replica: IndexReplica) -> None:
         self._catalog = catalog
         self._replica = replica
-        self._vocabulary = vocabulary
         self._completions = Completions()
         self._named = NamedTexts()
 
@@ -132,7 +131,7 @@ class Suggester:
         things first, then what most items have. Raises QueryError past the limits of a search. Blocks, for
         milliseconds."""
         asked = Query(text=text, limit=limit).text.split()
-        if not 0 < len(asked) <= MAX_WORDS:
+        if not 0 < len(asked) <= MAX_WORDS or not start_of(asked[-1]):
             return ()
         n_whole = len(asked) - (not text[-1:].isspace())
         corrected = self._replica.lexical.corrections(" ".join(asked[:n_whole])) if n_whole else {}
@@ -152,9 +151,9 @@ class Suggester:
         language = state.dictionary.language
         beside = [(word, keys_of(word, language)) for word in before]
         n_counted = N_BESIDE_WORDS if before else N_COMPLETIONS
-        kind_fields = self._vocabulary.current(self._replica.lexical.language).kind_fields
+        of_kinds = kind_fields(self._replica.facets.fields)
         for each in self._completions.starting(start, n_counted, state, self._replica.facets):
-            is_kind = each.field in kind_fields
+            is_kind = each.field in of_kinds
             if ranking.is_hopeless(is_kind, each.n_items):
                 continue
             named, keys = self._named.of(each.text, state), keys_of(each.text, language)

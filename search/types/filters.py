@@ -16,6 +16,7 @@ import hashlib
 import math
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -192,10 +193,18 @@ def satisfied(condition: Condition, held: Sequence[Facet]) -> bool:
 
 def fitting_variants(conditions: Sequence[Condition], item: Item) -> list[int]:
     """The positions of the variants that satisfy every condition by themselves."""
-    held = facets(item)
-    n_variants = len(item.variants)
-    own = [[facet for facet in held if facet.variant in (None, position)] for position in range(n_variants)]
-    return [at for at in range(n_variants) if all(satisfied(condition, own[at]) for condition in conditions)]
+    fitting = list(range(len(item.variants)))
+    if not conditions:
+        return fitting
+    of: dict[int | None, list[Facet]] = defaultdict(list)
+    for facet in facets(item):
+        of[facet.variant].append(facet)
+    for condition in conditions:
+        is_denied = isinstance(condition, Not)
+        asked = condition.condition if isinstance(condition, Not) else condition
+        has_each = satisfied(asked, of[None])  # what the item has as a whole each of its variants has
+        fitting = [at for at in fitting if (has_each or satisfied(asked, of[at])) is not is_denied]
+    return fitting
 
 
 def within(bounds: Range, number: float) -> bool:

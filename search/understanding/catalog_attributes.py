@@ -21,10 +21,8 @@ from vitrina.search.types.item import Item, Scalar
 from vitrina.search.types.sizes import LONGEST_SIZE, is_of_sizes
 from vitrina.search.understanding.allergens import is_of_allergens
 from vitrina.search.understanding.colours import are_colours
+from vitrina.search.understanding.kind_fields import field_names, kind_fields
 from vitrina.search.understanding.names import (
-    FOREIGN_KIND_NAMES,
-    KIND_FIELDS,
-    KIND_NAMES,
     PLACEHOLDERS,
     MatchType,
     WordForms,
@@ -136,9 +134,7 @@ class Vocabulary:
         described = (held for field, held in self.fields.items() if not is_proper(field))
         self._forms = WordForms(itertools.chain.from_iterable(described), Language(language))
         self._field_names = field_names(self.fields)
-        self.kind_fields = frozenset(
-            field for name in (*KIND_NAMES, *FOREIGN_KIND_NAMES) for field in self.fields_called([name])
-        ) | frozenset(field for field in self.fields if key(split(field)) in KIND_FIELDS)
+        self.kind_fields = kind_fields(tuple(self.fields))
         """The fields that say what kind of thing an item is."""
         of_kinds = {field: filter(are_accessories, self.fields[field]) for field in sorted(self.kind_fields)}
         accessories = {field: frozenset(map(facet_value, held)) for field, held in of_kinds.items()}
@@ -326,18 +322,6 @@ def flag_words(field: str) -> list[str]:
     """The words that a field of true and false stands for: ``waterproof`` for ``is_waterproof``."""
     words = split(field)
     return words[1:] if words[:1] in (["is"], ["has"]) else words
-
-
-def field_names(fields: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The fields that each name's key stands for, fields of exactly that name first."""
-    whole: dict[str, list[str]] = defaultdict(list)
-    last: dict[str, list[str]] = defaultdict(list)
-    for field in fields:
-        words = split(field)
-        whole[key(words)].append(field)
-        if len(words) > 1:
-            last[key(words[-1:])].append(field)
-    return {name: (*whole.get(name, ()), *last.get(name, ())) for name in {*whole, *last}}
 
 
 MAX_VALUES = 5000

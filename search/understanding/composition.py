@@ -28,7 +28,7 @@ from vitrina.search.types.models import Vectors
 from vitrina.search.types.requirement import Requirement, RequirementSource
 from vitrina.search.understanding.catalog_attributes import Vocabulary, item_values
 from vitrina.search.understanding.colours import COLOURS, FAMILIES, colour_of
-from vitrina.search.understanding.names import KIND_NAMES
+from vitrina.search.understanding.kind_fields import KIND_NAMES
 from vitrina.search.understanding.parser import parse
 from vitrina.search.understanding.photo_attributes import MIN_SHARE, PhotoReader, photo_requirement
 

@@ -16,21 +16,6 @@ from vitrina.search.analysis.spelling import fold, key, split
 from vitrina.search.types.sizes import SAME_SIZES
 from vitrina.search.understanding.colours import family_names, same_names
 
-KIND_NAMES = ("article", "type", "kind", "subcategory", "category")
-"""Names of the field that says what kind of thing an item is, the finest first."""
-
-KIND_FIELDS = frozenset(
-    {"group", "productgroup", "itemgroup", "articlegroup", "stockgroup", "materialgroup", "commoditygroup"}
-)
-"""Keys of whole names of such a field: an age group is none."""
-
-FOREIGN_KIND_NAMES = (
-    "artikelart", "produkttyp", "typ", "produktart", "unterkategorie", "kategorie", "warengruppe", "produktgruppe",
-    "sous-catégorie", "catégorie", "rubrique", "tipo", "subcategoría", "categoría", "sottocategoria", "categoria",
-    "soort", "subcategorie", "categorie", "productgroep", "kategori", "kategoria",
-)  # fmt: skip
-"""The same in other languages; such values are not read from photos, of which the encoder tells in English."""
-
 PLACEHOLDERS = frozenset(
     {"", "-", "n/a", "na", "nan", "nil", "none", "null", "other", "others", "undefined", "unknown"}
 )

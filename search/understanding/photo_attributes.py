@@ -16,7 +16,7 @@ from vitrina.search.types.item import Item
 from vitrina.search.types.models import Vectors
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import Vocabulary, item_values
-from vitrina.search.understanding.names import KIND_NAMES
+from vitrina.search.understanding.kind_fields import KIND_NAMES
 
 
 def photo_requirements(

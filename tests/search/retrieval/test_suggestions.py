@@ -122,3 +122,8 @@ def test_kinds_of_things_come_before_what_more_items_are(open_shop: OpenShop) ->
         "Ankle pair": {"category": "Socks", "pattern": "Striped"},
     }
     assert list(told(open_shop(rows), "so").items()) == [("socks", 1), ("solid", 3)]
+
+
+def test_signs_alone_are_the_beginning_of_nothing(open_shop: OpenShop) -> None:
+    shop = open_shop(SHOP)
+    assert [told(shop, text) for text in ("%", "_", "...", "navy -")] == [{}, {}, {}, {}]

@@ -50,7 +50,7 @@ _PUNCTUATION = re.compile(r"[-\s.,+/:;()\[\]{}*~|!\"'<>=#&?@•·→≈²³\x01]
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class AmountInText:
     """An amount found in a text, with the ends of its place there, and whether a currency stands right beside it."""
 
     text: str
@@ -72,7 +72,7 @@ def certain_mark(text: str) -> Literal[".", ","] | None:
     return "." if text[last] == "." else ","
 
 
-def amounts_in(text: str, symbols: Sequence[Symbol]) -> list[Amount]:
+def amounts_in(text: str, symbols: Sequence[Symbol]) -> list[AmountInText]:
     """The amounts of a text, without percentages."""
     starts, ends = {found.start for found in symbols}, {found.end for found in symbols}
     amounts = []
@@ -84,12 +84,12 @@ def amounts_in(text: str, symbols: Sequence[Symbol]) -> list[Amount]:
         has_symbol = after in starts or before in ends
         digits = found.group()[: len(found.group()) - len(found["exponent"] or "") - len(found["whole"] or "")]
         amounts.append(
-            Amount(digits, found["exponent"] or "", bool(found["whole"]), found.start(), found.end(), has_symbol)
+            AmountInText(digits, found["exponent"] or "", bool(found["whole"]), found.start(), found.end(), has_symbol)
         )
     return amounts
 
 
-def comparable(text: str, amounts: Sequence[Amount], symbols: Sequence[Symbol]) -> list[Amount]:
+def comparable(text: str, amounts: Sequence[AmountInText], symbols: Sequence[Symbol]) -> list[AmountInText]:
     """Those amounts of a text that are prices; none if words or signs are left over that no price has."""
     letters = list(_PERCENTAGE.sub(lambda found: " " * len(found.group()), text))
     for start, end in (*((each.start, each.end) for each in amounts), *((found.start, found.end) for found in symbols)):
@@ -112,7 +112,7 @@ def comparable(text: str, amounts: Sequence[Amount], symbols: Sequence[Symbol]) 
     return list(amounts) if len(amounts) <= 2 or any(each.has_symbol for each in amounts) else []
 
 
-def first_alone(text: str, chosen: Sequence[Amount], symbols: Sequence[Symbol], currency: str | None) -> str:
+def first_alone(text: str, chosen: Sequence[AmountInText], symbols: Sequence[Symbol], currency: str | None) -> str:
     """The text of the first of several amounts where another one is no other price of the same: its tax or deposit,
     what a measure costs, or the price in another currency. Empty where they are alike, as a range or an old price."""
     first, second, *_ = chosen
@@ -131,7 +131,7 @@ def first_alone(text: str, chosen: Sequence[Amount], symbols: Sequence[Symbol], 
     return text[: max(end, first.end)] if is_other or is_bracketed or _BESIDE.search(text[end:start]) else ""
 
 
-def _is_at(text: str, amount: Amount, symbol: Symbol) -> bool:
+def _is_at(text: str, amount: AmountInText, symbol: Symbol) -> bool:
     """Whether a symbol stands right before or after an amount."""
     before, after = text[symbol.end : amount.start], text[amount.end : symbol.start]
     return (symbol.end <= amount.start and not before.strip()) or (symbol.start >= amount.end and not after.strip())
@@ -141,7 +141,7 @@ def _is_word(word: str) -> bool:
     return all(unicodedata.category(sign)[0] in "LM" for sign in word)
 
 
-def _is_split(text: str, amounts: Sequence[Amount]) -> bool:
+def _is_split(text: str, amounts: Sequence[AmountInText]) -> bool:
     """Whether only blanks stand between two amounts that are not written alike: rather groups of one amount."""
     pairs = pairwise(amounts)
     return any(
@@ -150,13 +150,13 @@ def _is_split(text: str, amounts: Sequence[Amount]) -> bool:
     )
 
 
-def _has_suffix(rest: str, amounts: Sequence[Amount]) -> bool:
+def _has_suffix(rest: str, amounts: Sequence[AmountInText]) -> bool:
     """Whether letters that are no currency are written right at an amount, as in ``12cm``."""
     ends = [rest[each.end : each.end + 1] for each in amounts] + [rest[: each.start][-1:] for each in amounts]
     return any(sign.isalpha() and sign < _WITHOUT_BLANKS for sign in ends)
 
 
-def _gaps(rest: str, amounts: Sequence[Amount]) -> list[str]:
+def _gaps(rest: str, amounts: Sequence[AmountInText]) -> list[str]:
     return [rest[one.end : other.start].strip().casefold() for one, other in pairwise(amounts)]
 
 
@@ -164,7 +164,7 @@ def _is_range(gap: str) -> bool:
     return gap in _RANGE
 
 
-def is_negative(text: str, first: Amount, symbols: Sequence[Symbol]) -> bool:
+def is_negative(text: str, first: AmountInText, symbols: Sequence[Symbol]) -> bool:
     """Whether a minus stands before the first amount, or accountants' brackets around it."""
     before = text[: first.start]
     for found in symbols:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from vitrina.indexer.sources.amounts import (
     AMOUNT,
-    Amount,
+    AmountInText,
     amounts_in,
     certain_mark,
     comparable,
@@ -235,7 +235,7 @@ def _currency(symbols: Sequence[Symbol], own_currency: str | None) -> str | None
 
 
 def _value(
-    amount: Amount, currency: str | None, mark: DecimalMark | None, *, is_written: bool
+    amount: AmountInText, currency: str | None, mark: DecimalMark | None, *, is_written: bool
 ) -> decimal.Decimal | None:
     """An amount as a number, None if its marks make no sense."""
     text = amount.text
@@ -254,7 +254,7 @@ def _value(
     return decimal.Decimal(f"{digits}.{fraction or '0'}{amount.exponent.replace('+', '')}")
 
 
-def _decimal_point(amount: Amount, currency: str | None, mark: DecimalMark | None, *, is_written: bool) -> int:
+def _decimal_point(amount: AmountInText, currency: str | None, mark: DecimalMark | None, *, is_written: bool) -> int:
     """Where the decimals of an amount begin, -1 if it has none."""
     text = amount.text
     if _EXPLICIT in text:

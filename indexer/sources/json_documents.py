@@ -23,6 +23,7 @@ from vitrina.indexer.sources.json_places import (
     SOLD,
     TITLES,
     Utf8Bytes,
+    are_named,
     are_pages,
     are_products,
     find_prefix,
@@ -189,8 +190,10 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
         return None
     if start.startswith("{") and (keyed := keyed_prefix(path, encoding)):
         return _opened(path, keyed, encoding, is_keyed=True)
+    if start.startswith("{") and are_products(path, encoding):
+        return _opened(path, "", encoding, is_keyed=True)
     prefix = "item.data.item" if _OF_PHPMYADMIN.match(start) else find_prefix(path, encoding)
-    if prefix is None and start.startswith("{") and are_products(path, encoding):
+    if prefix is None and start.startswith("{") and are_named(path, encoding):
         return _opened(path, "", encoding, is_keyed=True)
     if prefix is None:
         if start.startswith("{") and len(lines) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TextIO, TypeGuard
 import ijson
 
 from vitrina.indexer.sources.cells import parse_literal
-from vitrina.indexer.sources.column_names import folded, has_word
+from vitrina.indexer.sources.column_names import folded, has_word, name_table
 from vitrina.indexer.sources.encodings import TextEncoding, open_text
 from vitrina.indexer.sources.json_ld import is_json_ld
 
@@ -55,10 +55,14 @@ SOLD = frozenset(
 )  # fmt: skip
 """Keys of what is sold, and no section of a shop."""
 
+_NOT_KEYS = frozenset(CONTAINERS)
+"""Keys under which no product stands in an object of products by their keys."""
+
 N_KEYED = 3
 """By so many objects those under keys are told to be products."""
 
 N_PEEKED_EVENTS = 200_000
+_N_ENTRIES = 50
 
 
 def is_line(lines: list[str]) -> bool:
@@ -71,6 +75,8 @@ def is_line(lines: list[str]) -> bool:
         return isinstance(first, dict)
     if len(first) > 1 and all(isinstance(each, dict) and _is_named(each) for each in first.values()):
         return False  # products by their keys
+    if _are_mostly_sold([*first.items()]):
+        return False
     if len(first) == 1 and isinstance(only := next(iter(first.values())), list) and only and isinstance(only[0], dict):
         return False
     lists = [first.get(name) for name in LISTS] if SOLD.isdisjoint(first) else []
@@ -86,7 +92,23 @@ def _is_list(value: object) -> TypeGuard[list[dict[str, object]]]:
 def _is_keyed(value: object) -> bool:
     """Whether this is an object of products by their keys."""
     first = [*islice(value.values(), N_KEYED)] if isinstance(value, dict) else []
-    return bool(first) and all(isinstance(each, dict) and _is_sold(each) for each in first)
+    are_sold = bool(first) and all(isinstance(each, dict) and _is_sold(each) for each in first)
+    return are_sold or (isinstance(value, dict) and _are_mostly_sold([*value.items()]))
+
+
+def _are_mostly_sold(entries: Sequence[tuple[str, object]]) -> bool:
+    """Whether an object with these keys, each with what stands there or with its keys alone, is one of products, the
+    odd one aside: two thirds of at least two have names and prices, and no key is one that a product itself has."""
+    products = [held for _, held in entries if isinstance(held, (dict, set)) and _is_sold(held)]
+    if len(products) < max(2, 2 / 3 * len(entries)) or not all(map(frozenset(LISTS).isdisjoint, products)):
+        return False
+    return not any(key.casefold() in _NOT_KEYS or _is_field(folded(key)) for key, _ in entries)
+
+
+def _is_field(name: str) -> bool:
+    """Whether a key is one that a product has."""
+    fields = name_table("names")
+    return name in SOLD or name in OF_PRODUCT or any(name in fields[own] for own in ("sku", "title", "price"))
 
 
 def _holds_list(value: Mapping[str, object], depth: int = 0) -> bool:
@@ -173,24 +195,43 @@ def keyed_prefix(path: Path, encoding: TextEncoding) -> str:
         elif is_known:
             keys[head][-1].add(str(value))
     return next(
-        (head for head, each in keys.items() if all(map(_is_named, each)) and _is_sold(each[0])),
+        (
+            head
+            for head, each in keys.items()
+            if (all(map(_is_named, each)) and _is_sold(each[0])) or _are_mostly_sold([("", held) for held in each])
+        ),
         "",
     )
 
 
 def are_products(path: Path, encoding: TextEncoding) -> bool:
-    """Whether a document is an object of products by their keys."""
-    try:
-        with open_text(path, encoding) as file:
-            first = [
-                value
-                for _, (_, value) in zip(
-                    range(N_KEYED), ijson.kvitems(Utf8Bytes(file), "", use_float=True), strict=False
-                )
-            ]
-    except (ijson.JSONError, RecursionError):
-        return False
-    return len(first) > 1 and all(isinstance(each, dict) and _is_named(each) for each in first)
+    """Whether most of what a document, an object, has under its keys are products."""
+    return _are_mostly_sold(_entries(path, encoding))
+
+
+def are_named(path: Path, encoding: TextEncoding) -> bool:
+    """Whether all of the first objects that a document, an object, has under its keys have names."""
+    first = _entries(path, encoding)[:N_KEYED]
+    return len(first) > 1 and all(held is not None and _is_named(held) for _, held in first)
+
+
+def _entries(path: Path, encoding: TextEncoding) -> list[tuple[str, set[str] | None]]:
+    """The first keys of a document that is an object, each with the keys of the object there, None if it is none."""
+    entries: list[tuple[str, set[str] | None]] = []
+    depth = 0
+    for _, event, value in first_events(path, encoding):
+        if event == "start_map" and depth == 1:
+            entries[-1] = (entries[-1][0], set())
+        if event == "map_key" and depth == 1:
+            if len(entries) == _N_ENTRIES:
+                break
+            entries.append((str(value), None))
+        elif event == "map_key" and depth == 2 and (held := entries[-1][1]) is not None:
+            held.add(str(value))
+        depth += event.startswith("start_") - event.startswith("end_")
+        if not depth:
+            break
+    return entries
 
 
 def are_pages(path: Path, encoding: TextEncoding, prefix: str) -> bool:

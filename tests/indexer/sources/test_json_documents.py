@@ -471,3 +471,26 @@ def test_products_under_their_keys_may_have_names_of_several_words(tmp_path: Pat
 def test_of_several_lists_that_with_names_and_prices_holds_the_products(tmp_path: Path, leaflet: object) -> None:
     loaf = only(write(tmp_path, "leaflet.json", json.dumps(leaflet))).item
     assert (loaf.sku, loaf.title, loaf.price_cents) == ("7", "Rye loaf", 240)
+
+
+@pytest.mark.parametrize("odd", [None, 3, [{"name": "Jar", "price": 7}]])
+@pytest.mark.parametrize("name", ["", "products"])
+def test_one_odd_entry_among_products_under_their_keys_is_told(tmp_path: Path, name: str, odd: object) -> None:
+    products: dict[str, object] = {"M1": {"name": "Mug", "price": 5}, "M2": {"title": "Cup", "price": 6}}
+    for row in ({**products, "M3": odd}, {"M3": odd, **products}):
+        records, rejections = read(write(tmp_path, "shop.json", json.dumps({name: row} if name else row)))
+        assert [record.item.sku for record in records] == ["M1", "M2"]
+        assert [rejection.reason[:21] for rejection in rejections] == ["The product is a JSON"]
+
+
+def test_products_under_their_keys_of_which_one_has_no_name(tmp_path: Path) -> None:
+    content = {"M1": {"name": "Mug", "price": 5}, "M2": {"price": 6, "images": []}, "M3": {"name": "Jar", "price": 7}}
+    records, rejections = read(write(tmp_path, "a.json", json.dumps(content)))
+    assert [record.item.sku for record in records] == ["M1", "M3"]
+    assert [rejection.sku for rejection in rejections] == ["M2"]
+
+
+def test_a_product_that_holds_others_is_one(tmp_path: Path) -> None:
+    other = {"name": "Cup", "price": 6}
+    item = only(write(tmp_path, "a.json", json.dumps({"sku": "M1", "name": "Mug", "left": other, "right": other}))).item
+    assert (item.sku, item.title) == ("M1", "Mug")

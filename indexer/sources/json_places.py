@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -246,12 +247,40 @@ def are_pages(path: Path, encoding: TextEncoding, prefix: str) -> bool:
     return is_named and len(held) > 1 and all(isinstance(each, dict) and not SOLD.isdisjoint(each) for each in held)
 
 
+_STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]+|\\.)*"?|-?\b(?:NaN|Infinity)\b', re.DOTALL)
+_MAX_CONSTANT_CHARS = len("-Infinity")
+
+
 class Utf8Bytes:
-    """A text file as the UTF-8 bytes that ijson reads."""
+    """A text file as the UTF-8 bytes that ijson reads, with null for the numbers that Python writes and JSON has not:
+    NaN, Infinity and -Infinity."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
+        self._open = ""  # the last text read ends in a string, or behind a backslash in one
 
     def read(self, n_chars: int = -1) -> bytes:
-        """Up to n characters, as bytes."""
-        return self._file.read(n_chars).encode("utf-8", errors="replace")
+        """Up to n characters, as bytes; a few more if they end in what may be such a number."""
+        text = self._file.read(n_chars)
+        for _ in range(_MAX_CONSTANT_CHARS):
+            if n_chars < 1 or not text or text[-1] not in "-InfinityNaN":
+                break
+            if not (more := self._file.read(1)):
+                break
+            text += more
+        begun, self._open = self._open, _open_string(self._open + text)
+        if "NaN" in text or "Infinity" in text:
+            text = _STRING_OR_CONSTANT.sub(_without_constants, begun + text)[len(begun) :]
+        return text.encode("utf-8", errors="replace")
+
+
+def _open_string(text: str) -> str:
+    """How the string begins, as far as it matters, in which a text ends that begins outside of one; empty if it ends
+    outside."""
+    if "\\" in text:
+        text = text.replace("\\\\", "").replace('\\"', "")
+    return "" if text.count('"') % 2 == 0 else '"\\' if text.endswith("\\") else '"'
+
+
+def _without_constants(found: re.Match[str]) -> str:
+    return found[0] if found[0].startswith('"') else "null"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from tests.indexer.sources.catalogs import only, read, write
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Rejection
+from vitrina.indexer.sources.json_places import Utf8Bytes
 from vitrina.search.types.errors import SourceError
 
 PRODUCT = {
@@ -494,3 +496,22 @@ def test_a_product_that_holds_others_is_one(tmp_path: Path) -> None:
     other = {"name": "Cup", "price": 6}
     item = only(write(tmp_path, "a.json", json.dumps({"sku": "M1", "name": "Mug", "left": other, "right": other}))).item
     assert (item.sku, item.title) == ("M1", "Mug")
+
+
+@pytest.mark.parametrize("name", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_python_writes_and_json_has_not_are_null(tmp_path: Path, name: str) -> None:
+    texts = f'"title": "Mug, {name}, \\" {name}", "sizes": [{name}, 1]'
+    row = f'{{"sku": "A", {texts}, "price": 5, "weight": {name}}}'
+    for content in (f'[{row}, {{"sku": "B", "title": "Cup"}}]', f'{{"products": [{row}], "total":{name}}}'):
+        records, rejections = read(write(tmp_path, "shop.json", content))
+        assert rejections == []
+        assert records[0].item.title == f'Mug, {name}, " {name}'
+        assert "weight" not in records[0].item.attributes
+
+
+@pytest.mark.parametrize("n_chars", [1, 2, 3, 5, 7, 11, 1000])
+def test_such_numbers_are_null_wherever_a_read_ends(n_chars: int) -> None:
+    text = r'{"NaN": NaN, "a\\": [-Infinity,Infinity], "b\"": "x, NaN \\\", NaN, \\", "c": NaN, "naïve": "-Infinity"}'
+    file = Utf8Bytes(io.StringIO(text))
+    found = b"".join(iter(lambda: file.read(n_chars), b"")).decode()
+    assert json.loads(found) == json.loads(text, parse_constant=lambda name: None)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 
-from vitrina.indexer.sources.column_names import folded, is_named_as, name_table
+from vitrina.indexer.sources.column_names import folded, name_table
+from vitrina.indexer.sources.minor_units import with_decimals
 
 Cells = dict[str, object]
 
@@ -168,21 +168,7 @@ def _with_cents(value: Cells) -> Cells:
         del value["priceWithTax"]
     if isinstance(value.get("amount"), int) and str(value.get("id")).startswith("ma_"):
         value = {("centAmount" if key == "amount" else key): cell for key, cell in value.items()}
-    return value if _MINOR_UNITS.isdisjoint(value) else _with_decimals(value)
-
-
-_MINOR_UNITS = frozenset({"minor_unit", "minor_units", "currency_minor_unit", "minorUnit", "currencyMinorUnit"})
-"""How many digits of the prices beside it are decimals, as WooCommerce's store API says it."""
-
-
-def _with_decimals(value: Cells) -> Cells:
-    """An object's whole prices with as many decimals as it says that they have."""
-    digits = next(str(value[key]) for key in value if key in _MINOR_UNITS)
-    if digits not in ("0", "1", "2", "3"):
-        return value
-    whole = {key: str(cell) for key, cell in value.items() if type(cell) in (int, str) and str(cell).isdecimal()}
-    prices = {key: text for key, text in whole.items() if is_named_as("price", folded(key))}
-    return {**value, **{key: str(Decimal(text).scaleb(-int(digits))) for key, text in prices.items()}}
+    return with_decimals(value)
 
 
 def _with_offer(sku: Cells, sellers: list[object]) -> Cells:

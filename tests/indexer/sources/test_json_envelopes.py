@@ -470,6 +470,17 @@ def test_a_link_to_what_the_api_is_asked_for_is_nothing(tmp_path: Path) -> None:
         ({"price": "18.00", "minor_unit": 2, "currency": "USD"}, 1800, None),
         ({"price": {"amount": 1800, "minor_unit": 2, "currency": "USD"}}, 1800, None),
         ({"price": "1800", "minor_unit": "none", "currency": "USD"}, 180000, None),
+        ({"price": 1800, "minor_unit": 2.0, "currency": "USD"}, 1800, None),
+        ({"amount": 1800, "minor_unit": 2, "currency": "USD"}, 1800, None),
+        ({"price": {"amount": 1800, "currency": "USD"}, "minor_unit": 2}, 1800, None),
+        ({"price": 1800, "currency": {"code": "USD", "minor_unit": 2}}, 1800, None),
+        ({"price": {"amount": 1800, "currency": {"code": "USD", "minor_unit": 2}}}, 1800, None),
+        ({"price_cents": 1800, "minor_unit": 2, "currency": "USD"}, 1800, None),
+        ({"priceInCents": 1800, "minorUnit": 2, "currency": "USD"}, 1800, None),
+        ({"price_cents": 2400, "sale_price_cents": 1800, "minor_unit": 2, "currency": "USD"}, 1800, 24.0),
+        ({"price": 18, "price_cents": 1800, "minor_unit": 2, "currency": "USD"}, 1800, None),
+        ({"price": 1800, "price_cents": 1800, "minor_unit": 2, "currency": "USD"}, 1800, None),
+        ({"unit_amount": 1800, "amount_cents": 1800, "minor_unit": 2, "currency": "USD"}, 1800, None),
     ],
 )
 def test_prices_beside_the_number_of_their_decimals(
@@ -479,3 +490,20 @@ def test_prices_beside_the_number_of_their_decimals(
         content = json.dumps({"sku": "A", "name": "Mug", **prices})
         item = only(write(tmp_path, name, f"[{content}]" if name == "shop.json" else content)).item
         assert (item.price_cents, item.attributes.get("regular_price")) == (cents, regular)
+
+
+def test_variants_beside_the_number_of_their_decimals(tmp_path: Path) -> None:
+    variants = [
+        {"sku": "A-1", "price": 1800, "colour": "red", "weight": {"amount": 500, "unit": "g"}},
+        {"sku": "A-3", "price": "22.00", "colour": "green"},
+        {"sku": "A-4", "price": 24, "minor_unit": 0, "colour": "white"},
+    ]
+    row = {"sku": "A", "name": "Mug", "minor_unit": 2, "currency": "USD", "variants": variants}
+    item = only(write(tmp_path, "shop.json", json.dumps([row]))).item
+    assert [variant.price_cents for variant in item.variants] == [1800, 2200, 2400]
+    cents = [
+        {"sku": "A-1", "price_cents": 1800, "colour": "red"},
+        {"sku": "A-2", "price_cents": 2000, "colour": "blue"},
+    ]
+    item = only(write(tmp_path, "shop.json", json.dumps([{**row, "variants": cents}]))).item
+    assert [variant.price_cents for variant in item.variants] == [1800, 2000]

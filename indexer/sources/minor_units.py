@@ -1,0 +1,60 @@
+"""Prices in cents or other minor units, where an object says how many of their digits are decimals."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from vitrina.indexer.sources.column_names import folded, is_named_as, name_table
+
+Cells = dict[str, object]
+
+_MAX_DEPTH = 12
+_MINOR_UNITS = frozenset({"minor_unit", "minor_units", "currency_minor_unit", "minorUnit", "currencyMinorUnit"})
+"""How many digits of the prices beside it are decimals, as WooCommerce's store API says it."""
+
+_DIGITS = _MINOR_UNITS | {"fractionDigits", "precision", "divisor"}
+
+
+_OF_CENTS = re.compile(r"(?<!^)_?(?:in_)?cents?$")
+_AMOUNTS = frozenset({"amount", "value"})
+
+
+def with_decimals(value: Cells) -> Cells:
+    """An object's whole prices with as many decimals as it, or its currency, says that they have."""
+    if isinstance(code := value.get("currency"), dict) and not _MINOR_UNITS.isdisjoint(code) and "code" in code:
+        value = {**value, **{key: code[key] for key in code if key in _MINOR_UNITS}, "currency": code["code"]}
+    digits = next((str(value[key]) for key in value if key in _MINOR_UNITS), "").removesuffix(".0")
+    return _scaled(value, int(digits)) if digits in ("0", "1", "2", "3") else value
+
+
+def _scaled(value: Cells, n_digits: int, depth: int = 0) -> Cells:
+    """An object's whole prices, and those of the objects in it that don't say it themselves, with so many decimals. One
+    that is called ``price_cents`` is known to be in cents, and the ``price`` beside it is not where they differ."""
+    found, names = dict(value), name_table("names")
+    of_cents = {_OF_CENTS.sub("", name): key for key in value if _OF_CENTS.search(name := folded(key))}
+    for key, cell in value.items():
+        name = folded(key)
+        is_price = is_named_as("price", name) or name in names["price"]
+        if isinstance(cell, (dict, list)) and depth < _MAX_DEPTH:
+            found[key] = _scaled_inside(cell, n_digits, depth, is_price=is_price)
+        elif type(cell) not in (int, str) or not str(cell).isdecimal():
+            continue
+        elif key in of_cents.values():
+            stem = _OF_CENTS.sub("", name)
+            if is_named_as("price", stem) and stem not in value:
+                found[stem] = str(Decimal(str(found.pop(key))).scaleb(-n_digits))
+        elif is_price and name not in names["price_cents"] and str(value.get(of_cents.get(name, key))) == str(cell):
+            found[key] = str(Decimal(str(cell)).scaleb(-n_digits))
+    return found
+
+
+def _scaled_inside(cell: object, n_digits: int, depth: int, *, is_price: bool) -> object:
+    """The objects in a cell, with the number of their decimals if they are prices, else with theirs scaled."""
+    if isinstance(cell, list):
+        return [_scaled_inside(each, n_digits, depth, is_price=is_price) for each in cell]
+    if not isinstance(cell, dict) or not _DIGITS.isdisjoint(cell):
+        return cell
+    if is_price and not _AMOUNTS.isdisjoint(cell):
+        return {**cell, "minor_unit": n_digits}
+    return _scaled(cell, n_digits, depth + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -30,6 +30,7 @@ from vitrina.indexer.sources.json_places import (
     first_events,
     is_line,
     keyed_prefix,
+    lists_beside,
 )
 from vitrina.indexer.sources.references import NamedObjects, gathered, kind_of
 from vitrina.search.types.errors import SourceError
@@ -47,8 +48,8 @@ _MAX_WHOLE_BYTES = 1 << 28
 class JsonDocumentTable:
     """A JSON document whose products are at ``prefix``, as ijson spells it: ``products.item``; if it ``is_keyed``, in
     an object under their keys; with ``within``, in lists of this name in the sections there, whose names are their
-    products' categories. The document's ``currency`` is that of products which name none, and ``named`` are what it
-    names beside them."""
+    products' categories; with ``beside``, in these lists as well. The document's ``currency`` is that of products which
+    name none, and ``named`` are what it names beside them."""
 
     path: Path
     prefix: str
@@ -58,6 +59,7 @@ class JsonDocumentTable:
     notes: tuple[str, ...] = ()
     is_keyed: bool = False
     within: str = ""
+    beside: tuple[str, ...] = ()
     currency: str = ""
     named: NamedObjects = field(default_factory=NamedObjects)
 
@@ -89,13 +91,15 @@ class JsonDocumentTable:
         return Rejection(origin, f"The product is a JSON {type(cells).__name__}.", "Write each product as an object.")
 
     def _values(self, file: TextIO) -> Iterator[object]:
-        if not self.is_keyed:
+        if self.beside:
+            yield from _of_lists(ijson.parse(Utf8Bytes(file), use_float=True), {self.prefix, *self.beside})
+        elif not self.is_keyed:
             is_one = not self.prefix  # or several documents, one after the other
             values = ijson.items(Utf8Bytes(file), self.prefix, use_float=True, multiple_values=is_one)
             yield from _of_sections(values, self.within) if self.within else values
-            return
-        for key, value in ijson.kvitems(Utf8Bytes(file), self.prefix, use_float=True):
-            yield {"key": key, **value} if isinstance(value, dict) else value
+        else:
+            for key, value in ijson.kvitems(Utf8Bytes(file), self.prefix, use_float=True):
+                yield {"key": key, **value} if isinstance(value, dict) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +224,25 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
         raise SourceError(
             f"{path.name} holds no products that can be read.", remedy="Give an array of JSON objects, or one a line."
         )
-    return replace(table, columns=columns)
+    return _with_lists_beside(replace(table, columns=columns))
+
+
+def _with_lists_beside(table: JsonDocumentTable) -> JsonDocumentTable:
+    """The table with the lists beside its own that hold the same, and a note of those that it leaves out."""
+    if not table.prefix.endswith(".item") or table.prefix.split(".").count("item") > 1:
+        return table
+    lists = lists_beside(table.path, table.encoding, table.prefix)
+    if not table.within and (alike := tuple(at for at, is_alike in lists.items() if is_alike)):
+        table = replace(table, beside=alike)
+        table = replace(table, columns=union_of_columns(table.rows()))
+    if left := [at.removesuffix(".item") for at in lists if at not in table.beside]:
+        names = ", ".join(left[:10]) + (f" and {len(left) - 10:,} more" if len(left) > 10 else "")
+        own = table.prefix.removesuffix(".item")
+        note = (
+            f"Products are read from {own}, not from {names} with names and prices too; each can be a file of its own."
+        )
+        table = replace(table, notes=(*table.notes, note))
+    return table
 
 
 def _opened(path: Path, prefix: str, encoding: TextEncoding, *, is_keyed: bool = False) -> JsonDocumentTable:
@@ -271,6 +293,27 @@ def _of_sections(sections: Iterator[object], within: str) -> Iterator[object]:
                 product = named.named(product)
             is_told = not isinstance(product, dict) or not _CATEGORIES.isdisjoint(product)
             yield product if is_told or not isinstance(name, str) else {**product, "category": name}
+
+
+_SHOWN = frozenset({"featured", "recommended", "popular", "related", "new", "sale", "stock", "all", "bestsellers"})
+"""What lists are called by how a shop shows their products, and not by what these are."""
+
+
+def _of_lists(events: Iterable[tuple[str, str, object]], prefixes: Collection[str]) -> Iterator[object]:
+    """The values of several lists, in their order; the lists' names are the categories of their products."""
+    builder, place = None, ""
+    for at, event, value in events:
+        if builder is None:
+            if at not in prefixes:
+                continue
+            builder, place = ijson.ObjectBuilder(), at
+        builder.event(event, value)
+        if at == place and not event.startswith("start_") and event != "map_key":
+            name = at.removesuffix(".item").rpartition(".")[2]
+            is_told = not isinstance(builder.value, dict) or not _CATEGORIES.isdisjoint(builder.value)
+            is_kind = name.isalpha() and name.casefold() not in _SHOWN
+            yield builder.value if is_told or not is_kind else {**builder.value, "category": name}
+            builder = None
 
 
 def _are_of_products(table: JsonDocumentTable) -> bool:

@@ -172,6 +172,28 @@ def find_prefix(path: Path, encoding: TextEncoding) -> str | None:
     return next(known, next(sold, next(iter(lists), "" if keys & {"@context"} else None)))
 
 
+def lists_beside(path: Path, encoding: TextEncoding, prefix: str) -> dict[str, bool]:
+    """The other lists of what has names and prices in a document whose products are at ``prefix``, each with whether it
+    is read with them: beside a list with no known name, and with mostly the same keys. For the others of a list with a
+    known name only the first events are looked at."""
+    lists: dict[str, set[str]] = {prefix: set()}
+    parent, _, own = prefix.removesuffix(".item").rpartition(".")
+    is_known = own in CONTAINERS or own.casefold() in CONTAINERS
+    with suppress(ijson.JSONError, RecursionError, OverflowError), open_text(path, encoding) as file:
+        events = ijson.parse(Utf8Bytes(file), use_float=True)
+        for at, event, value in islice(events, N_PEEKED_EVENTS) if is_known else events:
+            if event == "map_key" and at.endswith(".item") and at.split(".").count("item") == 1:
+                lists.setdefault(at, set()).add(str(value))
+    keys = lists.pop(prefix)
+    sold = {at: held for at, held in lists.items() if _is_named(held) and (_is_priced(held) or "cost" in held)}
+    return {
+        at: not is_known
+        and at.removesuffix(".item").rpartition(".")[0] == parent
+        and 2 * len(keys & held) >= len(keys | held)
+        for at, held in sold.items()
+    }
+
+
 def _list_around(prefix: str) -> str:
     """The list that an object at a prefix is in, or that of the section whose products it is one of."""
     head, _, name = prefix.removesuffix(".item").rpartition(".")

@@ -515,3 +515,27 @@ def test_such_numbers_are_null_wherever_a_read_ends(n_chars: int) -> None:
     file = Utf8Bytes(io.StringIO(text))
     found = b"".join(iter(lambda: file.read(n_chars), b"")).decode()
     assert json.loads(found) == json.loads(text, parse_constant=lambda name: None)
+
+
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_lists_of_the_same_kind_are_read_together(tmp_path: Path, *, is_inside: bool) -> None:
+    tees = [{"sku": "T1", "name": "Tee", "price": 5}, {"sku": "T2", "name": "Polo", "price": 6}, None]
+    featured = [{"sku": "B", "name": "Boot", "price": 7}]
+    document = {"Shirts": tees, "regions": [{"id": 1, "name": "North"}], "featured": featured}
+    source = open_source(str(write(tmp_path, "a.json", json.dumps({"data": document} if is_inside else document))))
+    rows = [*source.rows()]
+    items = [row.item for row in rows if not isinstance(row, Rejection)]
+    assert [(item.sku, item.attributes.get("category")) for item in items] == [
+        ("T1", "Shirts"),
+        ("T2", "Shirts"),
+        ("B", None),
+    ]
+    assert (len(rows), source.notes) == (4, ())
+
+
+@pytest.mark.parametrize("name", ["products", "recommended"])
+def test_lists_of_products_that_are_not_read_are_named(tmp_path: Path, name: str) -> None:
+    document = {name: [{"id": 1, "name": "Tee", "price": 5}], "stock": [{"id": 2, "title": "Polo", "cost": 6}]}
+    source = open_source(str(write(tmp_path, "a.json", json.dumps(document))))
+    assert [row.item.sku for row in source.rows() if not isinstance(row, Rejection)] == ["1"]
+    assert any("not from stock" in note for note in source.notes)

@@ -303,7 +303,7 @@ class SuggestionOut(JsonModel):
 
 
 class SuggestionsOut(JsonModel):
-    """What a text may become, what most items have first; empty where no item has anything that begins so."""
+    """What a text may become, kinds of things first and then what most items have; empty where nothing begins so."""
 
     model_config = JsonModel.model_config | {
         "json_schema_extra": {

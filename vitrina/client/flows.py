@@ -170,7 +170,8 @@ def facets(
 
 
 def suggest(text: str, *, limit: int = 8) -> Flow[tuple[QuerySuggestion, ...]]:
-    """What a text whose last word is typed in part may become, what most items have first. Raises ServiceError."""
+    """What a text whose last word is typed in part may become, kinds of things first. Raises
+    ServiceError."""
     answer = yield Call("GET", "/v1/suggest", params={"text": text, "limit": limit})
     return part_of(answer, lambda told: read(tuple[QuerySuggestion, ...], told["suggestions"]))
 

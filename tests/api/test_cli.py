@@ -24,6 +24,7 @@ COMMANDS = {
         "items",
         "keys",
         "reranker",
+        "suggest",
         "synonyms",
         "train",
     ),

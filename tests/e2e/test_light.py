@@ -53,7 +53,7 @@ with TestClient(create_app(Settings(store=Path(sys.argv[2]))), base_url="http://
     while client.get("/readyz").json()["reranker"]["status"] == "opening" and time.monotonic() < until:
         time.sleep(0.05)
     assert client.get("/readyz").json()["reranker"]["status"] == "ready"
-    asked = {"text": "blue striped shirt", "rerank": True, "explain": 1}
+    asked = {"text": "blue striped shirt", "rerank": {"deadline_ms": 10_000}, "explain": 1}
     answer = client.post("/v1/search", json=asked).raise_for_status().json()
     assert answer["hits"][0]["explanation"], answer
     assert answer["rerank_status"] in ("reranked", "judged"), answer["rerank_note"]

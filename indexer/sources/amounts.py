@@ -35,6 +35,7 @@ _QUALIFIERS = frozenset(
     )
 )
 """Words around an amount that change nothing about it; any other word needs a currency in the text."""
+
 _BESIDE = re.compile(
     r"[+=]|\b(?:incl|inkl|inc|inclusive|including|excl|exkl|zzgl|plus|pfand|deposit|tax|vat|mwst|ust|gst|tva|iva|moms|btw|ht|ttc"
     r"|netto?|per|je|pro)\b",
@@ -116,9 +117,8 @@ def first_alone(text: str, chosen: Sequence[AmountInText], symbols: Sequence[Sym
     """The text of the first of several amounts where another one is no other price of the same: its tax or deposit,
     what a measure costs, or the price in another currency. Empty where they are alike, as a range or an old price."""
     first, second, *_ = chosen
-    end = max(
-        (each.end for each in symbols if each.end <= second.start and _is_at(text, first, each)), default=first.end
-    )
+    behind = (each.end for each in symbols if each.end <= second.start and _is_at(text, first, each))
+    end = max([first.end, *behind])
     start = min(
         (each.start for each in symbols if each.start >= end and _is_at(text, second, each)), default=second.start
     )
@@ -128,7 +128,7 @@ def first_alone(text: str, chosen: Sequence[AmountInText], symbols: Sequence[Sym
         for amount in (first, second)
     ]
     is_other = all(len(each) == 1 for each in codes) and codes[0] != codes[1] and None not in codes[0] | codes[1]
-    return text[: max(end, first.end)] if is_other or is_bracketed or _BESIDE.search(text[end:start]) else ""
+    return text[:end] if is_other or is_bracketed or _BESIDE.search(text[end:start]) else ""
 
 
 def _is_at(text: str, amount: AmountInText, symbol: Symbol) -> bool:

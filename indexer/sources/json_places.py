@@ -56,9 +56,6 @@ SOLD = frozenset(
 )  # fmt: skip
 """Keys of what is sold, and no section of a shop."""
 
-_NOT_KEYS = frozenset(CONTAINERS)
-"""Keys under which no product stands in an object of products by their keys."""
-
 N_KEYED = 3
 """By so many objects those under keys are told to be products."""
 
@@ -99,11 +96,11 @@ def _is_keyed(value: object) -> bool:
 
 def _are_mostly_sold(entries: Sequence[tuple[str, object]]) -> bool:
     """Whether an object with these keys, each with what stands there or with its keys alone, is one of products, the
-    odd one aside: two thirds of at least two have names and prices, and no key is one that a product itself has."""
+    odd one aside: two thirds of at least two have names and prices, and no key is that of a product or a list."""
     products = [held for _, held in entries if isinstance(held, (dict, set)) and _is_sold(held)]
     if len(products) < max(2, 2 / 3 * len(entries)) or not all(map(frozenset(LISTS).isdisjoint, products)):
         return False
-    return not any(key.casefold() in _NOT_KEYS or _is_field(folded(key)) for key, _ in entries)
+    return not any(key.casefold() in CONTAINERS or _is_field(folded(key)) for key, _ in entries)
 
 
 def _is_field(name: str) -> bool:

@@ -20,13 +20,13 @@ def join_units(attributes: dict[str, AttributeValue]) -> None:
         key = name[: name.rindex("_unit")]
         unit, value = attributes[name], attributes.get(key)
         values = value if isinstance(value, tuple) else (value,)
-        if is_unit(unit) and all(map(_is_measured, values)) and not _PAID.search(key):
+        if _is_unit(unit) and all(map(_is_measured, values)) and not _PAID.search(key):
             joined = tuple(f"{each} {unit}" for each in values)
             attributes[key] = joined if isinstance(value, tuple) else joined[0]
             del attributes[name]
 
 
-def is_unit(text: object) -> bool:
+def _is_unit(text: object) -> bool:
     """Whether a text is the name of a unit of measure, and no word such as ``pieces``, ``stars`` or ``AD``."""
     name = (text.casefold(),) if isinstance(text, str) else ()
     return name in UNITS_CALLED or name in UNITS_GLUED

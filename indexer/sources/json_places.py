@@ -226,7 +226,7 @@ def keyed_prefix(path: Path, encoding: TextEncoding) -> str:
 
 def are_products(path: Path, encoding: TextEncoding) -> bool:
     """Whether most of what a document, an object, has under its keys are products."""
-    return _are_mostly_sold(_entries(path, encoding))
+    return _are_mostly_sold(_entries(path, encoding, CONTAINERS))
 
 
 def are_named(path: Path, encoding: TextEncoding) -> bool:
@@ -235,8 +235,9 @@ def are_named(path: Path, encoding: TextEncoding) -> bool:
     return len(first) > 1 and all(held is not None and _is_named(held) for _, held in first)
 
 
-def _entries(path: Path, encoding: TextEncoding) -> list[tuple[str, set[str] | None]]:
-    """The first keys of a document that is an object, each with the keys of the object there, None if it is none."""
+def _entries(path: Path, encoding: TextEncoding, last: Collection[str] = ()) -> list[tuple[str, set[str] | None]]:
+    """The first keys of a document that is an object, each with the keys of the object there, None if it is none. Reads
+    on only to the first of the ``last`` keys: a long list may stand there."""
     entries: list[tuple[str, set[str] | None]] = []
     depth = 0
     for _, event, value in first_events(path, encoding):
@@ -246,6 +247,8 @@ def _entries(path: Path, encoding: TextEncoding) -> list[tuple[str, set[str] | N
             if len(entries) == _N_ENTRIES:
                 break
             entries.append((str(value), None))
+            if str(value).casefold() in last:
+                break
         elif event == "map_key" and depth == 2 and (held := entries[-1][1]) is not None:
             held.add(str(value))
         depth += event.startswith("start_") - event.startswith("end_")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from vitrina.indexer.sources.column_names import folded, name_table
+from vitrina.indexer.sources.column_names import folded, is_named_as, name_table
 from vitrina.indexer.sources.currencies import currency_of
 from vitrina.indexer.sources.references import NAME_KEYS, PARENT_KEYS, NamedObjects
 
@@ -69,6 +69,7 @@ class FeedShape:
         self._path: list[str] = []
         self._counts: Counter[ItemPath] = Counter()
         self._parents: set[ItemPath] = set()
+        self._priced: set[ItemPath] = set()
         self._parser = _parser()
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -89,17 +90,24 @@ class FeedShape:
                 if value.rstrip("/").lower() in (GOOGLE, GOOGLE.replace("http:", "https:")):
                     self.google.add(own)
         self._path.append(_local(tag))
-        self._counts[tuple(self._path)] += 1
+        path = tuple(self._path)
+        self._counts[path] += 1
+        if len(attributes) > 1 and any(is_named_as("price", folded(name)) for name in attributes):
+            self._priced.add(path)
 
     def _end(self, tag: str) -> None:
         self._path.pop()
 
     def item_path(self) -> ItemPath | None:
-        """The path of the items: of a known name, or else the elements with children that occur most often."""
+        """The path of the items: of a known name, or else the elements with children that occur most often, or else
+        those that have a price among their attributes."""
         if (known := self.known_path()) is not None:
             return known
-        repeated = [path for path in self._parents if self._counts[path] > 1 and len(path) > 1]
-        return min(repeated, key=lambda path: (len(path), -self._counts[path]), default=None)
+        repeated, priced = (
+            [path for path in paths if self._counts[path] > 1 and len(path) > 1]
+            for paths in (self._parents, self._priced)
+        )
+        return min(repeated or priced, key=lambda path: (len(path), -self._counts[path]), default=None)
 
     def known_path(self) -> ItemPath | None:
         """The shortest path of elements with children that have the best known name; of an ``<offer>`` that each
@@ -239,6 +247,8 @@ class FeedReader:
 def _cells(item: ElementTree.Element, prefixes: frozenset[str]) -> Cells:
     item = next((each for part in (item, *item) for each in part if each.tag == _ODATA), item)
     cells: Cells = {key: value for key, value in item.attrib.items() if not key.startswith("xmlns")}
+    if not len(item) and item.text and not item.text.isspace():
+        cells.setdefault(_local(item.tag), item.text)
     google = {_local(child.tag) for child in item if _is_google(child.tag, prefixes) and _value(child) is not None}
     languages: dict[str, Cells] = {}
     for element in item:

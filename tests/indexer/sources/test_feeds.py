@@ -391,3 +391,22 @@ def test_prices_in_a_currency_of_their_own_do_not_take_that_of_the_head(tmp_path
     product = "<product><id>1</id><name>Lamp</name><priceRUAH>900</priceRUAH></product>"
     item = only(write(tmp_path, "feed.xml", f"<catalog><currency>USD</currency>{product}</catalog>")).item
     assert (item.price_cents, item.currency) == (90000, "UAH")
+
+
+def test_rows_that_hold_all_in_attributes_have_their_text_as_a_cell(tmp_path: Path) -> None:
+    row = '<Row Code="00{0}" Price="1 {0}90" Group="Hobs">Hob with {0} rings</Row>'
+    head = '<Rates><Rate Code="EUR" Value="90"/><Rate Code="USD" Value="80"/></Rates>'
+    records, _ = read(write(tmp_path, "feed.xml", f"<Root>{head}{row.format(2)}{row.format(4)}</Root>"))
+    assert [(each.item.sku, each.item.title, each.item.price_cents) for each in records] == [
+        ("002", "Hob with 2 rings", 129000),
+        ("004", "Hob with 4 rings", 149000),
+    ]
+    assert records[0].item.attributes == {"group": "Hobs"}
+    product = "<product sku='{0}' name='Mug {0}' price='9.50'/>"
+    records, _ = read(write(tmp_path, "own.xml", f"<list>{product.format('A')}{product.format('B')}</list>"))
+    assert [(each.item.sku, each.item.title, each.item.price_cents) for each in records][1] == ("B", "Mug B", 950)
+
+
+def test_elements_without_a_price_among_their_attributes_are_no_products(tmp_path: Path) -> None:
+    with pytest.raises(SourceError):
+        read(write(tmp_path, "rates.xml", '<Rates><Rate code="EUR" value="90"/><Rate code="USD" value="80"/></Rates>'))

@@ -282,7 +282,7 @@ class Layout:
             cell = parse_literal(cell) if isinstance(cell, str) else cell
             if held := dict(object_pairs(cell, objects.name, objects.value, objects.unit)):
                 cells.pop(column.partition(".")[0] if column not in cells else column)
-                found = {**held, **found}
+                found = {**{name: value for name, value in held.items() if not self._is_noise(name)}, **found}
         return found
 
 

@@ -410,3 +410,10 @@ def test_rows_that_hold_all_in_attributes_have_their_text_as_a_cell(tmp_path: Pa
 def test_elements_without_a_price_among_their_attributes_are_no_products(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         read(write(tmp_path, "rates.xml", '<Rates><Rate code="EUR" value="90"/><Rate code="USD" value="80"/></Rates>'))
+
+
+def test_additional_fields_of_an_affiliate_network_are_attributes(tmp_path: Path) -> None:
+    fields = '<field name="brand">Acme</field><field name="deliveryCosts">5.00</field><field name="EAN"></field>'
+    product = f"<product><productID>1</productID><name>Lamp</name><additional>{fields}</additional></product>"
+    item = only(write(tmp_path, "feed.xml", f"<products>{product}</products>")).item
+    assert item.attributes == {"brand": "Acme"}

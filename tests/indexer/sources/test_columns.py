@@ -719,6 +719,10 @@ def test_a_subtitle_or_information_describes_where_nothing_else_does(tmp_path: P
     table = "clave,descripcion,informacion\n1,Taladro,Con dos brocas\n2,Sierra,Para madera\n"
     drill = read(write(tmp_path, "shop.csv", table))[0][0].item
     assert (drill.title, drill.description) == ("Taladro", "Con dos brocas")
+    table = "sku,title,short_description,plot\n1,The Mug,,A mug gets lost.\n2,The Jug,A film,It is found.\n"
+    films = [record.item for record in read(write(tmp_path, "films.csv", table))[0]]
+    assert [film.description for film in films] == ["A mug gets lost.", "A film"]
+    assert films[1].attributes == {"plot": "It is found."}
 
 
 def test_titles_that_repeat_at_one_price_are_products(tmp_path: Path) -> None:
@@ -795,3 +799,9 @@ def test_a_price_that_is_none_gives_way_to_nothing_that_may_be_another_amount(
         table = table.replace("Felt hat,Felt hat", "Felt hat,12 TL").replace("Cap,Cap", "Cap,9 TL")
     source = open_source(str(write(tmp_path, "hats.csv", table)))
     assert source.fields["price"] == "price"
+
+
+def test_a_guarantee_of_the_price_and_the_price_with_a_plan_are_no_prices(tmp_path: Path) -> None:
+    table = "sku,title,lowPriceGuarantee,planPrice,regularPrice\n1,Phone,true,1,99.5\n2,Cable,false,,9\n"
+    phone = read(write(tmp_path, "shop.csv", table))[0][0].item
+    assert (phone.price_cents, phone.attributes["plan_price"]) == (9950, 1)

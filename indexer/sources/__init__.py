@@ -155,7 +155,7 @@ class TableSource:
             notes.append(f"{self.name} has no column of keys: items go by {told}; --map sku=COLUMN names a key.")
         if (no_price := self.columns.no_price) is not None:
             column = self._spelled(self.columns.fields["price"][0])
-            told = f"nothing in {self._spelled(no_price)} is an amount of money, and it is left out"
+            told = f"nothing in {self._spelled(no_price)} is a price as it stands, and it is left out"
             notes.append(f"{self.name}: {told}; prices are read from {column}.")
         if hidden := self.hidden.told(self._spelled):
             notes.append(f"{self.name}: {hidden}")

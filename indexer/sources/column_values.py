@@ -9,6 +9,7 @@ from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, n_known_names, name_table, words_of
 from vitrina.indexer.sources.money import parse_price
 from vitrina.indexer.sources.price_names import is_per_measure
+from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.errors import InputError
 
 Sample = Callable[[], Sequence[Mapping[str, object]]]
@@ -238,7 +239,25 @@ def tell_by_values(
     if known.get("price"):
         return None
     _tell_price(fields, sample, columns)
-    return _replace_price(fields, sample, columns)
+    return _replace_pence(fields, sample, columns) or _replace_price(fields, sample, columns)
+
+
+def _replace_pence(fields: dict[str, tuple[str, ...]], sample: Sample, columns: Sequence[str]) -> str | None:
+    """Where the column of the price has whole pence or cents, as another column of prices tells that has the same with
+    a currency, as in 4500 beside £45.00, make this the price, and return the column that it was."""
+    named, *others = fields.get("price", ("",))
+    rows = [row for row in sample() if not is_blank(cell_at(row, named))] if named else []
+    if not any(str(cell_at(row, named)).isdecimal() for row in rows):
+        return None
+    for column in (*others, *columns):
+        if not is_named_as("price", folded(column)):
+            continue
+        pairs = [(str(cell_at(row, named)), *_price(cell)) for row in rows if not is_blank(cell := row.get(column))]
+        are_same = all(pence == str(cents) and code and n_decimals(code) for pence, cents, code in pairs)
+        if are_same and any(cents for _, cents, _ in pairs) and 10 * len(pairs) >= 9 * len(rows):
+            fields["price"] = (column,)
+            return named
+    return None
 
 
 def _replace_price(fields: dict[str, tuple[str, ...]], sample: Sample, columns: Sequence[str]) -> str | None:

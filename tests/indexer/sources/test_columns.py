@@ -778,7 +778,7 @@ def test_money_in_one_other_column_is_the_price_where_the_one_called_so_has_none
     records, _ = read(path)
     assert [(each.item.price_cents, each.item.currency) for each in records][:2] == [(32113, "TRY"), (31999, "TRY")]
     assert "price" not in records[0].item.attributes
-    note = "hats.csv: nothing in price is an amount of money, and it is left out; prices are read from kupon."
+    note = "hats.csv: nothing in price is a price as it stands, and it is left out; prices are read from kupon."
     assert note in open_source(str(path)).notes
 
 
@@ -805,3 +805,31 @@ def test_a_guarantee_of_the_price_and_the_price_with_a_plan_are_no_prices(tmp_pa
     table = "sku,title,lowPriceGuarantee,planPrice,regularPrice\n1,Phone,true,1,99.5\n2,Cable,false,,9\n"
     phone = read(write(tmp_path, "shop.csv", table))[0][0].item
     assert (phone.price_cents, phone.attributes["plan_price"]) == (9950, 1)
+
+
+PENCE = """\
+sku,title,price,{}
+A,Clogs,4500,£45.00
+B,Boots,3250,Now £32.50
+C,Laces,,
+"""
+
+
+def test_whole_pence_give_way_to_the_same_price_with_its_currency(tmp_path: Path) -> None:
+    path = write(tmp_path, "shoes.csv", PENCE.format("price text"))
+    records, _ = read(path)
+    assert [(each.item.price_cents, each.item.currency) for each in records] == [
+        (4500, "GBP"),
+        (3250, "GBP"),
+        (None, None),
+    ]
+    assert records[0].item.attributes == {}
+    assert any("prices are read from price text" in note for note in open_source(str(path)).notes)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("price text", "deposit"), ("£32.50", "£3250"), ("£45.00", "¥4500"), ("3250", "32.50")]
+)
+def test_whole_prices_beside_other_amounts_stay(tmp_path: Path, old: str, new: str) -> None:
+    source = open_source(str(write(tmp_path, "shoes.csv", PENCE.format("price text").replace(old, new))))
+    assert source.fields["price"] == "price"

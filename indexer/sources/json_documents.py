@@ -13,7 +13,7 @@ from typing import TextIO
 import ijson
 
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
-from vitrina.indexer.sources.column_names import folded
+from vitrina.indexer.sources.column_names import folded, is_named_as, name_table
 from vitrina.indexer.sources.encodings import TextEncoding, open_text
 from vitrina.indexer.sources.json_envelopes import linked_products, plain_cells
 from vitrina.indexer.sources.json_ld import GraphReader, is_json_ld
@@ -30,6 +30,7 @@ from vitrina.indexer.sources.json_places import (
     first_events,
     is_line,
     keyed_prefix,
+    list_within,
     lists_beside,
 )
 from vitrina.indexer.sources.references import NamedObjects, gathered, kind_of
@@ -220,11 +221,19 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
         own = replace(table, within=inner) if is_held else replace(table, prefix=f"{prefix}.{inner}.item")
         if _are_of_products(own):
             table, columns = own, union_of_columns(own.rows())
+    elif columns and not any(map(_is_own, known)) and (within := list_within(path, encoding, prefix)) is not None:
+        table = _opened(path, within, encoding)
+        columns = table.columns
     if not columns:
         raise SourceError(
             f"{path.name} holds no products that can be read.", remedy="Give an array of JSON objects, or one a line."
         )
     return _with_lists_beside(replace(table, columns=columns))
+
+
+def _is_own(name: str) -> bool:
+    """Whether a folded name is that of a title or a price, of which a product has one, and a section has neither."""
+    return any(is_named_as(each, name) or name in name_table("names")[each] for each in ("title", "price"))
 
 
 def _with_lists_beside(table: JsonDocumentTable) -> JsonDocumentTable:

@@ -191,6 +191,20 @@ def lists_beside(path: Path, encoding: TextEncoding, prefix: str) -> dict[str, b
     }
 
 
+def list_within(path: Path, encoding: TextEncoding, prefix: str) -> str | None:
+    """Where in the objects at a prefix, which are sections of an answer, the first list of what has names and prices
+    stands; None if there is none, or something around it has a name itself."""
+    keys: dict[str, set[str]] = {}
+    for at, event, value in first_events(path, encoding):
+        if event == "map_key" and at.startswith(f"{prefix}."):
+            keys.setdefault(at, set()).add(str(value))
+    if any(_is_named(held) for at, held in keys.items() if "item" not in at[len(prefix) + 1 :].split(".")):
+        return None
+    named = [at for at, held in keys.items() if _is_named(held)]
+    sold = (at for at in named if at.endswith(".item") and _is_priced(keys[at]))
+    return next((at for at in sold if not any(at.startswith(f"{around}.") for around in named)), None)
+
+
 def _list_around(prefix: str) -> str:
     """The list that an object at a prefix is in, or that of the section whose products it is one of."""
     head, _, name = prefix.removesuffix(".item").rpartition(".")

@@ -539,3 +539,21 @@ def test_lists_of_products_that_are_not_read_are_named(tmp_path: Path, name: str
     source = open_source(str(write(tmp_path, "a.json", json.dumps(document))))
     assert [row.item.sku for row in source.rows() if not isinstance(row, Rejection)] == ["1"]
     assert any("not from stock" in note for note in source.notes)
+
+
+SHOPEE = {"itemid": 7, "shopid": 1, "name": "Kaos", "currency": "IDR", "price": 2_950_000_000}
+SHOPEE |= {"price_min": 2_950_000_000, "price_max": 3_100_000_000, "price_min_before_discount": -1}
+
+
+def test_lists_anywhere_in_the_sections_of_an_answer(tmp_path: Path) -> None:
+    index = [{"data_type": "item", "key": "item::7"}]
+    section = {"total": 2, "key": "main", "index": index, "data": {"item": [SHOPEE, {**SHOPEE, "itemid": 8}]}}
+    records, _ = read(write(tmp_path, "a.json", json.dumps({"error": 0, "data": {"sections": [section, section]}})))
+    assert [(each.item.sku, each.item.title) for each in records] == [("7", "Kaos"), ("8", "Kaos")] * 2
+
+
+@pytest.mark.parametrize("own", [{"text": {"name": "Tee"}}, {"label_title": "Tee"}, {"price_eur": 9}])
+def test_lists_in_what_has_a_name_or_a_price_are_parts_of_it(tmp_path: Path, own: dict[str, object]) -> None:
+    rows = [{"id": each, **own, "extras": [{"name": "Gift wrap", "price": each}]} for each in (1, 2)]
+    records, _ = read(write(tmp_path, "a.json", json.dumps({"products": rows})))
+    assert [each.item.sku for each in records] == ["1", "2"]

@@ -36,7 +36,7 @@ _TYPES = frozenset(
 
 _INSIDE = (
     '"edges"', '"nodes"', '"$', '"priceWithTax"', '"language_tag"', '"price_money"', '"commertialOffer"',
-    '"ma_', '"locale"', '"lang"', '"language"', "inor_unit", "inorUnit",
+    '"ma_', '"locale"', '"lang"', '"language"', "inor_unit", "inorUnit", '"price_min"',
 )  # fmt: skip
 """Of these a text has one if there may be something to take off inside of a product."""
 

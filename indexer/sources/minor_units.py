@@ -16,6 +16,10 @@ _MINOR_UNITS = frozenset({"minor_unit", "minor_units", "currency_minor_unit", "m
 _DIGITS = _MINOR_UNITS | {"fractionDigits", "precision", "divisor"}
 
 
+_OF_SHOPEE = frozenset({"itemid", "shopid", "price", "price_min", "price_max"})
+_OF_ONE_AT_SHOPEE = 100_000
+"""Shopee's API counts every currency in hundred-thousandths; none of its prices is finer than a cent."""
+
 _OF_CENTS = re.compile(r"(?<!^)_?(?:in_)?cents?$")
 _AMOUNTS = frozenset({"amount", "value"})
 
@@ -24,8 +28,25 @@ def with_decimals(value: Cells) -> Cells:
     """An object's whole prices with as many decimals as it, or its currency, says that they have."""
     if isinstance(code := value.get("currency"), dict) and not _MINOR_UNITS.isdisjoint(code) and "code" in code:
         value = {**value, **{key: code[key] for key in code if key in _MINOR_UNITS}, "currency": code["code"]}
+    if value.keys() >= _OF_SHOPEE and all(map(_is_of_shopee, (value["price"], value["price_min"], value["price_max"]))):
+        return {key: _paid_at_shopee(key, cell) for key, cell in value.items()}
     digits = next((str(value[key]) for key in value if key in _MINOR_UNITS), "").removesuffix(".0")
     return _scaled(value, int(digits)) if digits in ("0", "1", "2", "3") else value
+
+
+def _is_of_shopee(price: object) -> bool:
+    return isinstance(price, int) and price % 1000 == 0
+
+
+def _paid_at_shopee(key: str, cell: object, depth: int = 0) -> object:
+    """A price of Shopee's API in the currency's main unit, also those of the variants in it."""
+    if isinstance(cell, list) and depth < _MAX_DEPTH:
+        return [_paid_at_shopee(key, each, depth + 1) for each in cell]
+    if isinstance(cell, dict) and depth < _MAX_DEPTH:
+        return {inner: _paid_at_shopee(inner, each, depth + 1) for inner, each in cell.items()}
+    if not key.startswith("price") or not isinstance(cell, int) or isinstance(cell, bool) or cell <= 0:
+        return cell
+    return f"{Decimal(cell) / _OF_ONE_AT_SHOPEE:f}"
 
 
 def _scaled(value: Cells, n_digits: int, depth: int = 0) -> Cells:

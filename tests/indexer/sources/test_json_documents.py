@@ -557,3 +557,31 @@ def test_lists_in_what_has_a_name_or_a_price_are_parts_of_it(tmp_path: Path, own
     rows = [{"id": each, **own, "extras": [{"name": "Gift wrap", "price": each}]} for each in (1, 2)]
     records, _ = read(write(tmp_path, "a.json", json.dumps({"products": rows})))
     assert [each.item.sku for each in records] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "cents"),
+    [
+        ({}, 2_950_000),
+        ({"currency": "SGD", "price": 350_000, "price_min": 350_000, "price_max": 399_000}, 350),
+        ({"price": 29500.0}, 2_950_000),
+        ({"price": 29_512}, 2_951_200),
+    ],
+)
+@pytest.mark.parametrize("is_lines", [False, True])
+def test_prices_of_shopees_api_are_hundred_thousandths(
+    tmp_path: Path, change: dict[str, object], cents: int, *, is_lines: bool
+) -> None:
+    row = {**SHOPEE, **change}
+    other = {
+        **row,
+        "itemid": 8,
+        "price_before_discount": 10_000_000_000,
+        "tier_variations": [{"name": "Warna", "options": ["Hitam", "Merah"]}],
+    }
+    text = f"{json.dumps(row)}\n{json.dumps(other)}\n" if is_lines else json.dumps([row, other])
+    records, _ = read(write(tmp_path, "a.jsonl" if is_lines else "a.json", text))
+    assert [each.item.price_cents for each in records] == [cents, cents]
+    assert records[1].item.attributes["warna"] == ("Hitam", "Merah")
+    if not change:
+        assert records[1].item.attributes["price_before_discount"] == 100_000

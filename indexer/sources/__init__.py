@@ -374,6 +374,8 @@ def _told_by_content(path: Path, name: str) -> str:
             start = file.read(2_000).removeprefix(b"\xef\xbb\xbf")
     except (OSError, EOFError, zlib.error):
         return name
+    if start.startswith(rb"{\rtf"):
+        raise SourceError(f"{path.name} is RTF, as word processors write it.", remedy="Save it as plain text first.")
     told = next((each for each, pattern in _BEGINNINGS if pattern.match(start)), name)
     return name if any({name, told} <= same for same in _SAME) else told
 

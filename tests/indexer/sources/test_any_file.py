@@ -196,3 +196,11 @@ def test_a_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as error:
         open_source(str(tmp_path / "shop.sqlite3"))
     assert "as CSV" in str(error.value.remedy)
+
+
+@pytest.mark.parametrize("name", ["shop.xml", "shop.csv", "shop.json"])
+def test_rich_text_is_refused_with_what_to_do(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{\\rtf1\\ansi <products>\\\n<product><id>1</id></product>\\\n</products>}")
+    with pytest.raises(SourceError) as error:
+        open_source(str(tmp_path / name))
+    assert "plain text" in str(error.value.remedy)

@@ -263,6 +263,7 @@ def _numbered(columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 _NUMBERED = re.compile(r"(?!(?i:.*option.?(?:name|value|type|choice)))(.*[^\W\d]) ?(?:\[(\d{1,3})\]|[/.](\d{1,3}))")
+_QUOTED = re.compile(r'"[^"]+"')
 
 
 def _skip(file: TextIO, n_lines: int) -> None:
@@ -271,12 +272,14 @@ def _skip(file: TextIO, n_lines: int) -> None:
 
 
 def unique(names: Sequence[str]) -> tuple[str, ...]:
-    """Column names trimmed; a repeated one, in whatever letter case, gets its number, a missing one stays empty and its
-    cells are dropped, but for the first one, of row numbers."""
+    """Column names trimmed, and without quotes that stand around each of them; a repeated one, in whatever letter case,
+    gets its number, a missing one stays empty and its cells are dropped, but for the first one, of row numbers."""
     counts: dict[str, int] = {}
     unique = []
-    known = {clean_text(name) for name in names}
-    first, *others = (_without_number_of_pandas(clean_text(name), known) for name in names)
+    names = [clean_text(name) for name in names]
+    if all(map(_QUOTED.fullmatch, filter(None, names))):
+        names = [name[1:-1] for name in names]
+    first, *others = (_without_number_of_pandas(name, {*names}) for name in names)
     for name in (first or (INDEX if all(others) else ""), *others):
         n = counts[name.casefold()] = counts.get(name.casefold(), 0) + 1
         unique.append(f"{name}_{n}" if name and n > 1 else name)

@@ -74,6 +74,11 @@ def test_repeated_and_missing_column_names(tmp_path: Path) -> None:
     assert record.item.attributes == {"size": "S", "size_2": "M"}
 
 
+def test_names_that_were_quoted_twice(tmp_path: Path) -> None:
+    path = write(tmp_path, "till.csv", '"""sku""","""Item, name""","""colour"""\nA-1,Cap,red\n')
+    assert [*open_source(str(path)).fields.values()] == ["sku", "Item, name"]
+
+
 def test_only_sku_and_image(tmp_path: Path) -> None:
     record = only(write(tmp_path, "shop.csv", "sku,image\n1,a.png\n"))
     assert record.images[0].path == tmp_path / "a.png"

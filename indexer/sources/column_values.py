@@ -131,6 +131,11 @@ def are_zero(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> bo
     return bool(texts) and all(_ZERO.fullmatch(text) for text in texts)
 
 
+def are_amounts(rows: Sequence[Mapping[str, object]], column: str) -> bool:
+    """Whether most rows have an amount above 0 in a column."""
+    return 2 * sum(_price(cell_at(row, column))[0] > 0 for row in rows) > len(rows)
+
+
 def is_of_digits(rows: Sequence[Mapping[str, object]], column: str) -> bool:
     """Whether a column has another number, or code without any letter, in each of several rows."""
     texts = [str(row.get(column, "")) for row in rows]

@@ -20,6 +20,7 @@ from vitrina.indexer.sources.column_names import (
 )
 from vitrina.indexer.sources.column_values import (
     Sample,
+    are_amounts,
     are_images,
     are_unused,
     are_zero,
@@ -152,6 +153,9 @@ def choose_columns(
         if name not in fields and (found := names.of_field(name, [*preferred.get(name, ()), *own], taken, reserved)):
             fields[name] = found
             taken.update(found if name != "sku" else set(found[:1]) - {*names.declared(preferred.get("title", ()))})
+    if "price" in fields.keys() - mapping.keys() - preferred.keys():
+        fields["price"] = names.prices_above_zero(fields["price"], taken, sample)
+        taken.update(fields["price"])
     is_image = not images and "url" in fields.keys() - mapping.keys() - preferred.keys()
     if is_image and are_images(sample, fields["url"], named := names.images(preferred.get("image", ()), taken)):
         images = (*fields.pop("url"), *named)
@@ -244,6 +248,11 @@ class _Names:
         again = [f"{column}_2" for column in found if f"{column}_2" in self._columns and name != "sku"]
         free_again = [column for column in again if column not in taken and column not in reserved]
         return tuple(dict.fromkeys((*found, *free_again, *late)))
+
+    def prices_above_zero(self, found: tuple[str, ...], taken: Iterable[str], sample: Sample) -> tuple[str, ...]:
+        """The columns of prices behind the first that says more where they are 0 in every row, as an offer's may be."""
+        others = self._named_by_words("price", taken) if are_zero(sample(), found) else []
+        return (*[each for each in others if are_amounts(sample(), each)][:1], *found)
 
     def images(self, preferred: Sequence[str], taken: Iterable[str]) -> tuple[str, ...]:
         """The columns with images: the dialect's, or else the main one, and those numbered or called additional."""

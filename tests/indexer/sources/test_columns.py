@@ -602,6 +602,14 @@ def test_a_price_of_zero_gives_way_to_the_real_price(tmp_path: Path) -> None:
     assert only(write(tmp_path, "shop.csv", "sku,name,price,realPrice\n1,Hat,0.0,0.88\n")).item.price_cents == 88
 
 
+def test_a_column_of_prices_that_is_0_in_every_row_gives_way_to_one_with_amounts(tmp_path: Path) -> None:
+    table = "sku,name,Price-Offer-Price,Price-Next-Price,Price-Till-Price\n1,Bun,0.00,,1.20\n2,Pie,{},,3.40\n"
+    bun, pie = [record.item for record in read(write(tmp_path, "till.csv", table.format("0.00")))[0]]
+    assert (bun.price_cents, pie.price_cents) == (120, 340)
+    bun, pie = [record.item for record in read(write(tmp_path, "till.csv", table.format("2.90")))[0]]
+    assert (bun.price_cents, pie.price_cents) == (0, 290)  # the next one may be of anything
+
+
 def test_a_title_is_guessed_as_the_key_that_is_missing(tmp_path: Path) -> None:
     table = "page,제목,price\n1,Lamp,9\n,,\n1,Lamp,8\n,,3\n"
     with pytest.raises(SourceError) as error:

@@ -29,6 +29,8 @@ from vitrina.indexer.sources.columns import choose_columns
         ("sku,Name,Preis,Preis inkl. MwSt", "Preis inkl. MwSt"),
         ("sku,nom,Prix de base HT,Prix de base TTC", "Prix de base TTC"),
         ("sku,nombre,Precio sin IVA,Precio IVA incluida", "Precio IVA incluida"),
+        ("sku,nombre,Precio mayoreo con IVA,Precio público con IVA", "Precio público con IVA"),
+        ("sku,nome,Preço atacado,Preço mínimo,Preço loja", "Preço loja"),
         ("sku,name,MRP incl. tax,Price", "Price"),
         ("sku,name,Price per kg incl. VAT,Price", "Price"),
         ("sku,nombre,Precio sin impuestos,Precio con impuestos", "Precio con impuestos"),

@@ -12,7 +12,7 @@ from importlib.resources import files
 from vitrina.indexer.sources.attributes import attribute_key
 from vitrina.indexer.sources.cells import is_blank
 
-_LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})
+_LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ə": "e"})
 """Letters that are no accented ones, and are left so where names are written without accents."""
 
 

@@ -41,6 +41,12 @@ def test_names_of_columns(header: str, fields: str, images: str) -> None:
     assert (",".join(found), ",".join(columns.images)) == (fields, images)
 
 
+@pytest.mark.parametrize("header", ["Produtos,Preços", "Productos,Precios", "Produkte,Preise", "Товары,Цены"])
+def test_names_in_the_plural(tmp_path: Path, header: str) -> None:
+    path = write(tmp_path, "list.csv", f"{header}\nBlue mug,9.50\nRed mug,8.50\n")
+    assert [(each.item.title, each.item.price_cents) for each in read(path)[0]] == [("Blue mug", 950), ("Red mug", 850)]
+
+
 def test_english_columns_come_first_and_others_fill_the_gaps(tmp_path: Path) -> None:
     content = "sku;name-de_DE;name-fr_FR;name-en_US;description-en_US-ecommerce\n1;Hemd;Chemise;Shirt;Soft\n2;Hose;;;\n"
     (shirt, trousers), _ = read(write(tmp_path, "akeneo.csv", content))
@@ -152,6 +158,7 @@ def test_columns_that_others_are_made_of_are_named_as_the_file_does(tmp_path: Pa
         "Ürün Kodu;Ürün Başlığı;Ürün Açıklaması;Satış Fiyatı (KDV Dahil);Görsel 1;Ürün Linki;Marka",
         "Mã sản phẩm;Tên sản phẩm;Mô tả chi tiết;Giá bán lẻ;Ảnh đại diện;Đường dẫn;Thương hiệu",
         "商品貨號;商品名稱;商品說明;售價;商品圖片網址;商品網址;品牌名稱",
+        "Məhsulun kodu;Məhsulun adı;Təsviri;Satış qiyməti;Şəkil;Link;İstehsalçı",
     ],
 )
 def test_names_of_several_words_in_many_languages(tmp_path: Path, header: str) -> None:

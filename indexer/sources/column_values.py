@@ -16,6 +16,10 @@ Sample = Callable[[], Sequence[Mapping[str, object]]]
 """Gives the cells of a table's first rows; reads them only if they are asked for."""
 
 _IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#].*)?$", re.IGNORECASE)
+_OF_IMAGE_HOST = r"^(?:https?:)?//[a-z\d]{0,4}-?(?:img|images?)-?\d*\.[\w-]+\.\w"
+"""An address at a host that serves nothing but images, as ``img2.shop.example`` is called."""
+
+_IMAGE_FILE_OR_HOST = re.compile(rf"{_IMAGE.pattern}|{_OF_IMAGE_HOST}", re.IGNORECASE)
 _WEB_ADDRESS = re.compile(r"^(?:https?:)?//|^www\.", re.IGNORECASE)
 _IMAGE_OR_ADDRESS = re.compile(rf"{_WEB_ADDRESS.pattern}|{_IMAGE.pattern}", re.IGNORECASE)
 _SIGNS = "$€£₹¥₽₴₺₩₫₸₪฿"
@@ -112,9 +116,9 @@ def named_by_values(sample: Sample, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def are_images(sample: Sample, columns: Sequence[str], named: Sequence[str]) -> bool:
-    """Whether a column's addresses are those of images, and not of pages, where no row fills a column that is ``named``
-    for images."""
-    if column_with(_IMAGE, sample, columns[:1]) is None:
+    """Whether a column's addresses are those of images, and not of pages, by their endings or hosts, where no row fills
+    a column that is ``named`` for images."""
+    if column_with(_IMAGE_FILE_OR_HOST, sample, columns[:1]) is None:
         return False
     return all(is_blank(cell_at(row, column)) for row in sample() for column in named)
 
@@ -227,14 +231,15 @@ def tell_by_values(
         details = [column for column in columns if folded(column) in ("details", "detail")]
         if column := column_with(_PROSE, sample, details):
             fields["description"] = (column,)
-    if not known.get("image") and (column := column_with(_IMAGE, sample, columns)):
+    if not known.get("image") and (column := column_with(_IMAGE_FILE_OR_HOST, sample, columns)):
         fields["image"] = (column,)
     elif not known.get("image"):
         covers = [column for column in columns if has_word(folded(column), "perhaps", "image")]
         if column := column_with(_IMAGE_OR_ADDRESS, sample, covers):
             fields["image"] = (column,)
     if "url" not in fields and not known.get("url"):
-        links = [column for column in columns if is_named_as("url", folded(column))]
+        free = [column for column in columns if (column,) != fields.get("image")]
+        links = [column for column in free if is_named_as("url", folded(column))]
         if column := column_with(_WEB_ADDRESS, sample, links):
             fields["url"] = (column,)
     if "price" in fields and "currency" not in fields and not known.get("currency"):

@@ -479,6 +479,17 @@ def test_addresses_of_images_are_no_addresses_of_pages(tmp_path: Path) -> None:
     assert (bag.item.url, [each.url for each in bag.images]) == (None, ["https://i.example/1_n.jpg?x=1"])
 
 
+@pytest.mark.parametrize("name", ["url", "링크"])
+def test_addresses_at_hosts_of_images_are_images(tmp_path: Path, name: str) -> None:
+    address = "https://shopimg2.store.example/17{}/still"
+    table = f"id,{name},caption\n1,{address.format(1)},A bag\n2,{address.format(2)},A coat\n"
+    bag, _ = read(write(tmp_path, "shots.csv", table))[0]
+    assert (bag.item.url, [each.url for each in bag.images]) == (None, [address.format(1)])
+    pages = table.replace("shopimg2.", "imgshop.")
+    bag, _ = read(write(tmp_path, "pages.csv", pages))[0]
+    assert (bag.item.url, bag.images) == (address.format(1).replace("shopimg2.", "imgshop."), ())
+
+
 @pytest.mark.parametrize("names", ["resim,resim1,resim2", "main_image,all_images,note", "Foto,Foto 2,Foto 3"])
 def test_images_with_a_number_or_all_of_them(tmp_path: Path, names: str) -> None:
     cells = '"https://i.example/1.jpg","https://i.example/1.jpg; https://i.example/2.jpg",""'

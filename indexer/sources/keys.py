@@ -44,6 +44,9 @@ _CHANGING = re.compile(
 )
 """What is in the names of columns that say how an item is doing, and not what it is."""
 
+_NUMBER_OF_FILE = re.compile(r"[\W_]*\d*\.\w{3,4}$")
+"""What the files of a product's images are told apart by, as ``mug_1.jpg`` and ``mug_2.png``."""
+
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
 
 
@@ -127,7 +130,8 @@ def found_keys(
     others = [each for name in ("title", "url") for each in fields.get(name, ())[:1]]
     others += [each for column in images[:1] for each in (column, f"{column}.path")]
     others += () if "title" in fields else fields.get("description", ())[:1]  # which is then short
-    serving = [each for each in others if is_open and are_different_texts(sample(), each)][:1]
+    serving = [each for each in fields.get("title", ())[:1] if is_open and _are_pictured(sample(), each, images)]
+    serving = serving or [each for each in others if is_open and are_different_texts(sample(), each)][:1]
     prices = fields.get("price", ())
     if not serving and is_open and (len(sample()) > 1 or bool(prices) or bool(images)):
         serving = [each for each in fields.get("title", ()) if are_nearly_all_titles(sample(), each, prices)][:1]
@@ -136,6 +140,17 @@ def found_keys(
         serving = [each for each in fields.get("title", ())[:1] if are_items_by_row(sample(), each, paid)]
         keyed_by = "row"
     return (*((key,) if key else ()), *own, *serving), keyed_by if serving else "key"
+
+
+def _are_pictured(rows: Sequence[Mapping[str, object]], title: str, images: Sequence[str]) -> bool:
+    """Whether a table has a row for each image of a product: rows with one title say the same besides the image, whose
+    file is called as those of their other rows are, and as none of another title's, but for its number."""
+    if len(images) != 1 or not rows or any(is_blank(row.get(title)) for row in rows):
+        return False
+    told = {repr({name: cell for name, cell in row.items() if name != images[0]}) for row in rows}
+    named = {(str(row[title]).strip(), _NUMBER_OF_FILE.sub("", str(row.get(images[0])))) for row in rows}
+    n_titles, n_files = (len({*found}) for found in zip(*named, strict=True))
+    return len(rows) > len(told) == len(named) == n_titles == n_files
 
 
 def _is_title_name(column: str) -> bool:

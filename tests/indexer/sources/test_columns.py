@@ -859,3 +859,12 @@ def test_whole_pence_give_way_to_the_same_price_with_its_currency(tmp_path: Path
 def test_whole_prices_beside_other_amounts_stay(tmp_path: Path, old: str, new: str) -> None:
     source = open_source(str(write(tmp_path, "shoes.csv", PENCE.format("price text").replace(old, new))))
     assert source.fields["price"] == "price"
+
+
+def test_rows_for_each_image_of_a_product_are_one_item(tmp_path: Path) -> None:
+    rows = ["Reed mat,25,reed_mat_1.jpg", "Reed mat,25,reed_mat_2.png", "Clay jug,18,jug.jpg", "Clay jug,18,jug-2.jpg"]
+    table = "\n".join(["name,price,photo", *rows])
+    mat, jug = read(write(tmp_path, "shop.csv", table))[0]
+    assert [(each.item.sku, len(each.images)) for each in (mat, jug)] == [("Reed mat", 2), ("Clay jug", 2)]
+    for other in (table.replace("25,reed_mat_2", "29,reed_mat_2"), table.replace("jug-2", "pot")):
+        assert len(read(write(tmp_path, "other.csv", other))[0]) == 4

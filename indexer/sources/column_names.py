@@ -41,7 +41,7 @@ def n_known_names(names: Sequence[str]) -> int:
 def _is_short_name(name: str) -> bool:
     """Whether a few signs of a script without blanks have a word for a field in them, as ``宝贝价格``."""
     return (
-        name[0] >= _WITHOUT_BLANKS
+        name[0] >= WITHOUT_BLANKS
         and len(name) <= _MAX_SHORT_NAME
         and any(has_word(name, "words", field) for field in ("sku", "title", "description", "price", "image", "url"))
     )
@@ -143,7 +143,7 @@ def _words_for(table: str, field: str) -> tuple[frozenset[str], tuple[str, ...],
     """The words, the phrases of several words, and the words of scripts that have no blanks between them."""
     known = name_table(table).get(field, [])
     phrases = tuple(word for word in known if "_" in word)
-    return frozenset(known) - {*phrases}, phrases, tuple(word for word in known if word[0] >= _WITHOUT_BLANKS)
+    return frozenset(known) - {*phrases}, phrases, tuple(word for word in known if word[0] >= WITHOUT_BLANKS)
 
 
 _TEXTS = ("en_US", "en-US", "en_GB", "en-GB", "en", "default", "value", "text", "name", "html", "rendered", "raw")
@@ -169,7 +169,7 @@ _TAXED = re.compile(
     r"|_kdv_dahil|税込|含税|_税込み"
 )
 _MAX_SHORT_NAME = 6
-_WITHOUT_BLANKS = "\u0e00"
+WITHOUT_BLANKS = "\u0e00"
 """From here on come scripts that are written without blanks between words: Thai, Chinese, Japanese, Korean."""
 
 

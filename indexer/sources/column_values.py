@@ -6,7 +6,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vitrina.indexer.sources.cells import is_blank
-from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, n_known_names, name_table, words_of
+from vitrina.indexer.sources.column_names import (
+    WITHOUT_BLANKS,
+    folded,
+    has_word,
+    is_named_as,
+    n_known_names,
+    name_table,
+    words_of,
+)
 from vitrina.indexer.sources.money import parse_price
 from vitrina.indexer.sources.price_names import is_per_measure
 from vitrina.search.types.currencies import n_decimals
@@ -69,7 +77,9 @@ def _is_price_name(column: str) -> bool:
 
 
 def are_codes(texts: Sequence[str]) -> bool:
-    """Whether no text has a blank in it, and four of five have a digit."""
+    """Whether no text has a blank in it, or a word of a script that has none, and four of five have a digit."""
+    if any(sign >= WITHOUT_BLANKS and sign.isalpha() for text in texts for sign in text):
+        return False
     n_digits = sum(any(map(str.isdigit, text)) for text in texts)
     return not any(len(text.split()) > 1 for text in texts) and 5 * n_digits >= 4 * len(texts)
 

@@ -868,3 +868,9 @@ def test_rows_for_each_image_of_a_product_are_one_item(tmp_path: Path) -> None:
     assert [(each.item.sku, len(each.images)) for each in (mat, jug)] == [("Reed mat", 2), ("Clay jug", 2)]
     for other in (table.replace("25,reed_mat_2", "29,reed_mat_2"), table.replace("jug-2", "pot")):
         assert len(read(write(tmp_path, "other.csv", other))[0]) == 4
+
+
+def test_a_word_without_blanks_and_a_number_is_no_code(tmp_path: Path) -> None:
+    table = "상품코드,상품명,상품 요약설명\nP1,머그컵1,큰 컵\nP2,머그컵2,작은 컵\n"
+    mug = read(write(tmp_path, "shop.csv", table))[0][0].item
+    assert (mug.sku, mug.title, mug.description) == ("P1", "머그컵1", "큰 컵")

@@ -465,3 +465,32 @@ def test_prestashops_list_in_spanish(tmp_path: Path) -> None:
     table = 'ID;Imagen;Nombre;Referencia;"Precio (imp. excl.)";"Precio (imp. incl.)"\n1;;Camiseta;demo_1;"23,90 €";"28,92 €"\n'
     shirt = loaded(tmp_path, "productos.csv", table)["demo_1"].item
     assert (shirt.title, shirt.price_cents, shirt.currency) == ("Camiseta", 2892, "EUR")
+
+
+CAFE24 = """\
+상품코드,자체 상품코드,진열상태,판매상태,상품명,상품 요약설명,상품 상세설명,소비자가,공급가,상품가,판매가,옵션입력,버튼이미지 설정,이미지등록(상세),이미지등록(목록),이미지등록(추가),배송방법
+P0A,OWN-1,Y,Y,머그컵,짧은 글,긴 글,12000,4000,9091,10000,색상{흰색|검정}//크기{대|소},{button.gif},mug.jpg,mug_s.jpg,side.jpg|top.jpg,B
+P0B,,N,Y,접시,,,8000,2000,6364,7000,,,,plate_s.jpg,,B
+"""
+
+
+def test_cafe24(tmp_path: Path) -> None:
+    path = write(tmp_path, "cafe24.csv", CAFE24)
+    (mug, plate), _ = read(path)
+    assert (mug.item.sku, mug.item.title, mug.item.price_cents, mug.item.description) == (
+        "P0A",
+        "머그컵",
+        1000000,
+        "긴 글",
+    )
+    assert mug.item.attributes == {
+        "자체_상품코드": "OWN-1",
+        "상품_요약설명": "짧은 글",
+        "소비자가": 12000,
+        "색상": ("흰색", "검정"),
+        "크기": ("대", "소"),
+    }
+    names = [[each.path.name for each in record.images if each.path] for record in (mug, plate)]
+    assert names == [["mug.jpg", "side.jpg", "top.jpg"], ["plate_s.jpg"]]
+    shown = [row for row in open_source(str(path), shown_only=True).rows() if isinstance(row, Record)]
+    assert [each.item.title for each in shown] == ["머그컵"]

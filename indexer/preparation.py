@@ -26,7 +26,16 @@ from vitrina.search.store.images import image_id_of, storable
 from vitrina.search.store.store import Store
 from vitrina.search.store.web_images import WebImage
 from vitrina.search.types.errors import ImageError, InputError, NotFoundError
-from vitrina.search.types.item import INCOMPLETE, IndexedItem, Item, ItemVectors, StoredItem, embedding_text, has_words
+from vitrina.search.types.item import (
+    INCOMPLETE,
+    IndexedItem,
+    Item,
+    ItemVectors,
+    StoredItem,
+    Variant,
+    embedding_text,
+    has_words,
+)
 from vitrina.search.types.models import Pixels
 
 ITEM_FIELDS = tuple(field.name for field in fields(Item))
@@ -38,9 +47,14 @@ def content_hash(item: Item, image_digests: Sequence[str]) -> str:
     if item.price_to_cents is not None:
         values["price_to_cents"] = item.price_to_cents
     if item.variants:  # what was indexed before there were any keeps its hash
-        values["variants"] = [asdict(variant) for variant in item.variants]
+        values["variants"] = list(map(variant_fields, item.variants))
     content = json.dumps([values, list(image_digests)], sort_keys=True, ensure_ascii=False, default=dict)
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def variant_fields(variant: Variant) -> dict[str, object]:
+    """The fields of a variant, its title only if it has one: what was indexed before there were any keeps its hash."""
+    return {field: value for field, value in asdict(variant).items() if field != "title" or value}
 
 
 def absent_images(record: Record) -> list[Rejection]:

@@ -13,6 +13,7 @@ from vitrina.search.rank_sentence import failed_filter, failed_together, sentenc
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
 from vitrina.search.reranking.verdicts import verdict_of
 from vitrina.search.retrieval.retriever import NEUTRAL_SCORE, SCORE_SCALE, FoundCandidates, confidence_of
+from vitrina.search.retrieval.variants import VariantFit, by_variant
 from vitrina.search.retrieval.vector_scores import VECTOR_PARTS
 from vitrina.search.types.answer import Answer, RerankStatus, Stopwatch, final_answer
 from vitrina.search.types.errors import NoRerankerError
@@ -51,15 +52,17 @@ def explain_rank(
     watch = Stopwatch()
     stored = engine.catalog.item(sku)
     if query.browses:
-        explained, text = explained_browsing(engine, query, stored), ""
+        explained, text, fit = explained_browsing(engine, query, stored), "", VariantFit(query)
     else:
         parsed = engine.parser.parse(query, watch, for_verdicts=True)
         found = engine.retriever.find(parsed, watch, np.array([stored.id], np.int64))
         with watch.stage("explain"):
             explained, text = explained_search(engine, parsed, found, stored), parsed.text
+            fit = VariantFit(query, parsed, engine.replica)
         if engine.reranker is not None:
             explained = judged(engine, explained, parsed, found, options or RerankOptions(), watch, waits, is_reranked)
-    return replace(explained, sentence=sentence(explained, query, text), timings_ms=watch.timings_ms())
+    explained = replace(explained, sentence=sentence(explained, query, text), timings_ms=watch.timings_ms())
+    return replace(explained, stored=by_variant(stored, at := fit.best(stored)), variant=at)
 
 
 def explained_browsing(engine: SearchEngine, query: Query, stored: StoredItem) -> RankExplanation:

@@ -80,7 +80,11 @@ def pairs(run: str) -> list[str]:
 
 def stored_terms(item: Item) -> str:
     """An item's terms as they are stored: its fields on a line each, in the order of ``Field``, separated by blanks.
-    Its variants' skus stand beside its own, and their options among its attributes."""
+    Its variants' skus stand beside its own, and among its attributes their options, and what their titles alone say."""
     skus = " ".join((item.sku, *(variant.sku for variant in item.variants if variant.sku)))
     texts = (item.title, skus, attribute_text(item.attributes), item.description)
-    return SEPARATOR.join(" ".join(analyse(text)) if text else "" for text in texts)
+    terms = [analyse(text) if text else [] for text in texts]
+    if of_titles := dict.fromkeys(term for variant in item.variants for term in analyse(variant.title)):
+        known = {term for of_field in terms for term in of_field}
+        terms[Field.ATTRIBUTES] += [term for term in of_titles if term not in known]
+    return SEPARATOR.join(map(" ".join, terms))

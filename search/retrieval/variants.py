@@ -55,29 +55,33 @@ class VariantFit:
         if len(passing) < 2:
             return passing
         by_image = self._image_scores(stored) if self._vector is not None else {}
-        fits = {at: (*self._fit(item.variants[at]), by_image.get(at, -1.0)) for at in passing}
+        title = item.title if any(variant.title for variant in item.variants) else ""
+        fits = {at: (*self._fit(item.variants[at], title), by_image.get(at, -1.0)) for at in passing}
         return sorted(passing, key=lambda at: (*(-part for part in fits[at]), at))
+
+    def best(self, stored: StoredItem) -> int | None:
+        """The position of the variant that fits best; None for an item without variants."""
+        return next(iter(self.positions(stored)), None)
 
     def page(self, hits: Iterable[Hit], skipped: int = 0) -> tuple[Hit, ...]:
         """A page's hits with the variants that they show: each the best of its item; or where the query does not
         collapse them, all that pass the filters, without the first ``skipped`` of them. Ranks go on from the first
         hit's."""
         if self.query.collapse:
-            return tuple(self._best(hit) for hit in hits)
+            return tuple(of_variant(hit, self.best(hit.stored)) for hit in hits)
         every = (of_variant(hit, at) for hit in hits for at in (self.positions(hit.stored) or (None,)))
         page = islice(every, skipped, skipped + self.query.limit)
         return tuple(replace(hit, rank=rank) for rank, hit in enumerate(page, start=self.query.offset + 1))
 
-    def _best(self, hit: Hit) -> Hit:
-        return of_variant(hit, self.positions(hit.stored)[0]) if hit.item.variants else hit
-
-    def _fit(self, variant: Variant) -> Fit:
-        """By its codes, by its number where the query sorts by one, by requirements, and by words, in this order."""
+    def _fit(self, variant: Variant, title: str) -> Fit:
+        """By its codes, by its number where the query sorts by one, by requirements, and by words, first those of its
+        options and then those of its title, in this order."""
         options = {name: facet_value(value) for name, value in variant.options.items()}
         words = [set(analyse(value)) for value in options.values()]
         named = sum(bool(terms) and terms <= self._terms for terms in words)
         met = sum(requirement_met(each, variant, options) for each in self._requirements)
-        return float(self._is_named(variant)), self._number(variant), met, float(named)
+        of_title = self._terms.intersection(analyse(variant.title or title))
+        return float(self._is_named(variant)), self._number(variant), met, float(named), float(len(of_title))
 
     def _is_named(self, variant: Variant) -> bool:
         codes = variant_identifiers(variant) if self._codes else []
@@ -130,11 +134,14 @@ def requirement_met(requirement: Requirement, variant: Variant, options: Mapping
 
 def of_variant(hit: Hit, at: int | None) -> Hit:
     """The hit by the variant at a position, whose images come before the item's others; as it is for None."""
-    if at is None:
-        return hit
-    stored, own = hit.stored, hit.item.variants[at].images
+    return replace(hit, stored=by_variant(hit.stored, at), variant=at)
+
+
+def by_variant(stored: StoredItem, at: int | None) -> StoredItem:
+    """An item with the images of the variant at a position before its others; as it is for None."""
+    own = () if at is None else stored.item.variants[at].images
     if not own or own[0] == 0:
-        return replace(hit, variant=at)
+        return stored
     order = [*own, *(position for position in range(len(stored.image_ids)) if position not in own)]
     moved = {before: now for now, before in enumerate(order)}
     variants = tuple(
@@ -143,7 +150,7 @@ def of_variant(hit: Hit, at: int | None) -> Hit:
     )
     image_ids = tuple(stored.image_ids[position] for position in order)
     item = replace(stored.item, variants=variants)
-    return replace(hit, stored=replace(stored, item=item, image_ids=image_ids), variant=at)
+    return replace(stored, item=item, image_ids=image_ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,11 @@ class Hit:
         return self.stored.item
 
     @property
+    def title(self) -> str:
+        """What is shown is called so: by its variant's title, or else the item's."""
+        return self.item.title_of(self.variant)
+
+    @property
     def shown(self) -> Shown:
         """What tells the hit from every other of its answer."""
         return self.stored.id, self.variant

@@ -70,6 +70,7 @@ class RankExplanation:
     ``parts`` are those that count for this query, and ``penalty`` is what was taken from the total since the item has
     what is to be avoided, ``avoided``. ``words`` has the words that were searched for, and whether the item holds each,
     in whatever form. ``verdicts`` has one for each requirement, by the photo too if ``rerank_status`` is reranked.
+    ``variant`` is the position of the variant that a hit would show, whose images come first.
     """
 
     stored: StoredItem
@@ -93,3 +94,9 @@ class RankExplanation:
     rerank_status: RerankStatus = RerankStatus.NOT_ASKED
     reranker: str | None = None
     rerank_note: str = ""
+    variant: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What a hit would be called."""
+        return self.stored.item.title_of(self.variant)

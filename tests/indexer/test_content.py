@@ -62,3 +62,11 @@ def test_words_are_the_title_what_it_does_not_name_and_the_description() -> None
 
 def test_words_are_cut_before_they_are_tokenised() -> None:
     assert len(embedding_text(Item("a", "Shirt", "long " * 1_000_000))) == MAX_EMBEDDED_CHARS
+
+
+def test_variants_without_titles_keep_the_hash_that_older_versions_stored() -> None:
+    plain = replace(ITEM, variants=(Variant("b", {"size": "M"}),))
+    assert content_hash(plain, ["1"]) == "71e3ce086c106163ba4dc66f7dd677527b0b4eb38f2761d54853edb828fae349"
+    assert content_hash(
+        replace(ITEM, variants=(Variant("b", {"size": "M"}, title="Long shirt"),)), ["1"]
+    ) != content_hash(plain, ["1"])

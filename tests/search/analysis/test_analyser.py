@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vitrina.search.analysis.analyser import analyse, stored_terms
-from vitrina.search.types.item import Item
+from vitrina.search.types.item import Item, Variant
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,12 @@ def test_an_items_fields_are_kept_apart() -> None:
     item = Item("AB-1", "Red\nMug", "For tea", {"brand": "Uni", "sizes": ("s", 12), "new": True})
     assert stored_terms(item) == "red mug\nab 1\nuni s 12\nfor tea"
     assert stored_terms(Item("👗")) == "\n\n\n"
+
+
+def test_words_that_only_variants_titles_have_are_among_the_attributes_once() -> None:
+    variants = (
+        Variant("a", {"colour": "Black"}),
+        Variant("b", title="Mouse - Pink"),
+        Variant("c", title="Pink Mouse XL"),
+    )
+    assert stored_terms(Item("M", "Mouse", variants=variants)) == "mouse\nm a b c\nblack pink xl\n"

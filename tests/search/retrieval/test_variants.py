@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,27 @@ def test_a_size_within_the_range_of_an_option_shows_that_variant(tmp_path: Path,
         engine = SearchEngine(store.catalog, encoder, open_replica(store, encoder))
         assert shown(engine.search(Query("socks size 41"))) == [("S", "39-42")]
         assert shown(engine.search(Query("socks size 44"))) == [("S", "43-46")]
+
+
+def test_a_hit_is_called_as_the_variant_that_it_shows(tmp_path: Path, encoder: FakeEncoder) -> None:
+    new_catalog(tmp_path / "catalog.db").close()
+    with closing(Store(tmp_path)) as store:
+        version = store.catalog.open_index_version(encoder.identity, active=True)
+        variants = [Variant("M-1"), Variant("M-2", title="M20 Mouse - Pink"), Variant("M-3", title="M20 Mouse - Teal")]
+        pair = [make_image("red"), make_image("blue", noise=3)]
+        variants[1] = replace(variants[1], images=(1,))
+        entry = make_entry(encoder, "M", "M20 Mouse - Black", images=pair, variants=variants)
+        store.catalog.commit(version, [entry, make_entry(encoder, "H", "Hat")])
+        engine = SearchEngine(store.catalog, encoder, open_replica(store, encoder))
+        for text, sku, title in (
+            ("pink mouse", "M-2", "M20 Mouse - Pink"),
+            ("teal", "M-3", "M20 Mouse - Teal"),
+            ("black mouse", "M-1", "M20 Mouse - Black"),
+        ):
+            (hit, *_) = engine.search(Query(text)).hits
+            assert (hit.title, shown(engine.search(Query(text)))[0]) == (title, ("M", sku))
+            explained = explain_rank(engine, Query(text), "M")
+            assert (explained.title, explained.variant, explained.stored) == (title, hit.variant, hit.stored)
+        titles = [hit.title for hit in engine.search(Query(collapse=False, filters=parse_filters({"sku": "M"}))).hits]
+        assert titles == ["M20 Mouse - Black", "M20 Mouse - Pink", "M20 Mouse - Teal"]
+        assert [hit.title for hit in engine.search(Query("hat", limit=1)).hits] == ["Hat"]

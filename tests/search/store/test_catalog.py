@@ -95,7 +95,7 @@ VARIANTS = (
     Variant(
         "T/1 ", {"Größe": "S", "colour": "Navy  Blue", "n": 38.0}, 1800, "EUR", ("0001234567890",), (1, 0), "https://x"
     ),
-    Variant("", {}, 2000),
+    Variant("", {}, 2000, title="Shirt - Blue"),
     Variant(),
 )
 

@@ -34,3 +34,12 @@ def test_an_item_without_variants_is_as_it_was_given() -> None:
     item = Item("T", attributes={"colour": "red"}, price_cents=5)
     assert (item.price_cents, item.max_price_cents, item.attributes) == (5, 5, {"colour": "red"})
     assert Item("T").max_price_cents is None
+
+
+def test_a_variant_is_called_by_its_own_title_or_as_the_item() -> None:
+    item = Item(
+        "M", "Mouse - Black", variants=(Variant("a", title="Mouse - Black"), Variant("b", title="Mouse - Pink"))
+    )
+    assert [each.title for each in item.variants] == ["", "Mouse - Pink"]
+    assert [item.title_of(at) for at in (None, 0, 1)] == ["Mouse - Black", "Mouse - Black", "Mouse - Pink"]
+    assert Item("M", variants=(Variant("a", title="Pink"),)).title_of(0) == "Pink"

@@ -98,7 +98,7 @@ N_PEEKED_ROWS = 100
 @dataclass(frozen=True, slots=True)
 class VariantRow:
     """What a row says of one variant: cells by role (``sku``, ``price``, ``sale_price``, ``currency``, ``identifiers``,
-    ``image``, ``url``), and its options by name."""
+    ``image``, ``url``, its own ``title``, or a ``name`` that may be none), and its options by name."""
 
     origin: str
     cells: Mapping[str, object]

@@ -9,7 +9,7 @@ import json
 import re
 import unicodedata
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 _UNWANTED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
 EDGES = "".join(
@@ -138,6 +138,14 @@ def display_text(text: str) -> str:
     return without_markup(text)
 
 
+def one_line(title: str) -> str:
+    """A title without breaks, and without what stands before it where a part of it was empty."""
+    return _GAPS.sub(" ", title).strip(" ").lstrip(" ,;，")
+
+
+_GAPS = re.compile(r"[ \t\r\n]+")
+
+
 def without_directives(text: str) -> str:
     """A description without the directives and shortcodes that a shop's page is made by."""
     shown = _DIRECTIVE.sub(" ", text) if "{{" in text or "[" in text else text
@@ -263,6 +271,13 @@ def plain(value: str | int | float | datetime.date) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
     return value.isoformat() if isinstance(value, datetime.date) else str(value)
+
+
+def texts_of(cell: object) -> Iterator[str]:
+    """The texts and numbers of a cell that holds one or several, as codes."""
+    for part in cell if isinstance(cell, (list, tuple)) else (cell,):
+        if isinstance(part, (str, int, float)) and not isinstance(part, bool) and not is_blank(part):
+            yield plain(part).lstrip("'")
 
 
 def without_markup(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
@@ -14,9 +14,11 @@ from vitrina.indexer.sources.cells import (
     display_text,
     is_blank,
     key_text,
+    one_line,
     parse_literal,
     plain,
     rich_text,
+    texts_of,
     without_directives,
     without_spreadsheet_marks,
 )
@@ -29,6 +31,7 @@ from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.keys import row_digest
 from vitrina.indexer.sources.money import DecimalMark, parse_cents, parse_price
 from vitrina.indexer.sources.units import join_units
+from vitrina.indexer.sources.variant_titles import whole_title
 from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import MAX_VARIANTS, AttributeValue, Item, Scalar, Variant
@@ -45,7 +48,6 @@ MAX_URL_CHARS = 4_096
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _PORT = re.compile(r"\d{1,5}(?![^/?#])")
-_BLANKS = re.compile(r"[ \t\r\n]+")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
 _SHORTENED = re.compile(r"\d(?:[.,]\d{3,})?E\+\d{2}")
 _INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad "
@@ -100,7 +102,7 @@ class _RowReader:
         if _SHORTENED.fullmatch(sku):
             remedy = "Export the catalog again, with that column as text."
             self._note(self._used["sku"], InputError(f"{sku!r} lost its last digits in a spreadsheet.", remedy=remedy))
-        title = _BLANKS.sub(" ", self._text("title", MAX_TITLE_CHARS)).strip(" ").lstrip(" ,;，")
+        title = one_line(self._text("title", MAX_TITLE_CHARS))
         description = self._text("description", MAX_DESCRIPTION_CHARS)
         attributes = self._attributes()
         if isinstance(held := self._field("description"), Mapping) and not description:
@@ -114,7 +116,7 @@ class _RowReader:
         if not price_cents and self._row.parts:
             price_cents, price_to_cents = self._price_of_parts(currency)
         images = self._images()
-        variants = self._variants(images, currency)
+        variants = tuple(self._variant(each, title, images, currency) for each in self._row.variants[:MAX_VARIANTS])
         if price_cents == 0 and any(each.price_cents for each in variants):
             price_cents = None  # of a product that is sold as its variants alone
         if sku.rstrip(" :").casefold() in _TOTALS and not (title or description or images):
@@ -271,11 +273,10 @@ class _RowReader:
                 positions.append(images.setdefault(found, len(images)))
         return tuple(dict.fromkeys(position for position in positions if position < MAX_IMAGES))
 
-    def _variants(self, images: dict[ImageReference, int], currency: str | None) -> tuple[Variant, ...]:
-        return tuple(self._variant(row, images, currency) for row in self._row.variants[:MAX_VARIANTS])
-
-    def _variant(self, row: VariantRow, images: dict[ImageReference, int], currency: str | None) -> Variant:
-        """One variant. Cells that cannot be read are noted under the names of their roles."""
+    def _variant(
+        self, row: VariantRow, of_item: str, images: dict[ImageReference, int], currency: str | None
+    ) -> Variant:
+        """One variant of an item with a title. Cells that cannot be read are noted under the names of their roles."""
         cells = row.cells
 
         def read(role: str, reader: Callable[[object], T], otherwise: T) -> T:
@@ -287,10 +288,9 @@ class _RowReader:
 
         currency = read("currency", parse_currency, None) or currency
         default: tuple[int | None, str | None] = (None, currency)
-        price_cents, own_currency = read("price", partial(_read_price, currency, self._columns.decimal_mark), default)
-        sale_cents, sale_currency = read(
-            "sale_price", partial(_read_price, currency, self._columns.decimal_mark), default
-        )
+        read_amount = partial(_read_price, currency, self._columns.decimal_mark)
+        price_cents, own_currency = read("price", read_amount, default)
+        sale_cents, sale_currency = read("sale_price", read_amount, default)
         if sale_cents and (price_cents is None or sale_cents < price_cents):
             price_cents, own_currency = sale_cents, sale_currency
         options: dict[str, AttributeValue] = {}
@@ -301,21 +301,16 @@ class _RowReader:
             options={name: _one_value(value) for name, value in options.items()},
             price_cents=price_cents,
             currency=own_currency,
-            identifiers=tuple(dict.fromkeys(_texts(cells.get("identifiers")))),
+            identifiers=tuple(dict.fromkeys(texts_of(cells.get("identifiers")))),
             images=self._add_images(images, "variant image", cells.get("image")),
             url=read("url", read_url, None),
+            title=read("title", read_title, "") or whole_title(read("name", read_title, ""), of_item, options.values()),
         )
 
 
 def _one_value(value: AttributeValue) -> Scalar:
     """An option's value, which is one even where it reads like a list (``Oil, Rubbed``)."""
     return value if not isinstance(value, tuple) else value[0] if len(value) == 1 else ", ".join(map(str, value))
-
-
-def _texts(cell: object) -> Iterator[str]:
-    for part in cell if isinstance(cell, (list, tuple)) else (cell,):
-        if isinstance(part, (str, int, float)) and not isinstance(part, bool) and not is_blank(part):
-            yield plain(part).lstrip("'")
 
 
 def _read_variant_sku(cell: object) -> str:
@@ -336,6 +331,14 @@ def _read_sku(cell: object, column: str) -> str:
     if len(sku) > MAX_SKU_CHARS:
         raise _too_long("sku", sku, MAX_SKU_CHARS)
     return sku
+
+
+def read_title(cell: object) -> str:
+    """A variant's title, read as an item's is. Raises InputError for an object, and for one that is too long."""
+    title = one_line(_read_text("title", cell))
+    if len(title) > MAX_TITLE_CHARS and not (isinstance(cell, str) and len(cell) <= MAX_TITLE_CHARS):
+        raise _too_long("title", title, MAX_TITLE_CHARS)
+    return title
 
 
 def _read_text(field: str, cell: object) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 
 from vitrina.indexer.sources.base import VariantRow
 from vitrina.indexer.sources.cells import is_blank, parse_literal
-from vitrina.indexer.sources.column_names import folded
 from vitrina.indexer.sources.column_values import cell_at
 from vitrina.indexer.sources.dialects.dialect import Variants
 from vitrina.indexer.sources.dialects.layout import Layout
 from vitrina.indexer.sources.dialects.pairs import Cells, split_list
+from vitrina.indexer.sources.variant_titles import titled
 
 ROLES = ("sku", "price", "sale_price", "currency", "identifiers", "image", "url")
 """What a variant's cells are read for, besides its options."""
@@ -45,24 +45,6 @@ def named_options(layout: Layout, cells: Cells, variants: Variants, spread: Cell
     options = {name: value for name, value in options.items() if value != DEFAULT and not _is_unmeasured(name, value)}
     title = layout.cell(cells, variants.title)
     return options or ({"variant": title} if title is not None and title != DEFAULT else {})
-
-
-def words_apart(titles: Iterable[object]) -> list[list[str]]:
-    """Of each title of several variants, the words that not all of them have; none where one has no title."""
-    texts = [title.split() if isinstance(title, str) else [] for title in titles]
-    if not all(texts):
-        return [[] for _ in texts]
-    shared = set.intersection(*({*map(folded, words)} for words in texts))
-    return [[word for word in words if folded(word) not in shared] for words in texts]
-
-
-def with_words(options: dict[str, object], words: Sequence[str]) -> dict[str, object]:
-    """A variant's options, and those words of its title that none of them has, as the variant's name: Magnolia of a
-    paint whose options are a size and Cream. A word may end otherwise than in an option, as in many languages."""
-    held = [folded(part) for cell in options.values() for part in (*str(cell).split(), str(cell).replace(" ", ""))]
-    beginnings = [(word, name[: max(3, len(name) - 2)]) for word in words if (name := folded(word))]
-    unsaid = [word for word, beginning in beginnings if not any(each.startswith(beginning) for each in held)]
-    return options if "variant" in options or not unsaid else {**options, "variant": " ".join(unsaid)}
 
 
 def nested_variants(
@@ -103,6 +85,9 @@ _WITHIN = ("product", "node", "item_variation_data", "variant")
 _BY_NAME = ("choices", "selected_options", "option_values", "options", "attributes")
 """Keys under which a variant may have an object with its options by their names."""
 
+_TITLES = ("title", "name")
+"""The keys of a variant's title. Beside our own ``price_cents`` it is one; elsewhere it may be no more than options."""
+
 _NO_OPTIONS = frozenset({"id", "name", "title", "value", "sku", "price"})
 """The keys of an object that is one option, or the variant itself."""
 
@@ -124,6 +109,8 @@ def _read(
     roles = roles_of(layout, inner, variants)
     if "image" not in roles and (image := _image_of(inner.get("image_id"), cells.get("images"))) is not None:
         roles["image"] = image
+    titles = layout.columns((*layout.dialect.fields.get("title", ()), *_TITLES))
+    roles |= titled("title" if "price_cents" in inner else "name", inner, titles)
     return roles, named_options(layout, inner, variants, spread)
 
 

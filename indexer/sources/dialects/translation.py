@@ -36,12 +36,11 @@ from vitrina.indexer.sources.dialects.nesting import (
     roles_of,
     ruled_price,
     summed,
-    with_words,
-    words_apart,
 )
 from vitrina.indexer.sources.dialects.pairs import Cells, read_pairs
 from vitrina.indexer.sources.dialects.stock import availability
 from vitrina.indexer.sources.dialects.visibility import HiddenCounts, hidden_by, shown
+from vitrina.indexer.sources.variant_titles import titled, with_words, words_apart
 
 Rows = Iterable[TableRow | Rejection]
 
@@ -243,8 +242,8 @@ class _Translator:
         attributes = constant(options, layout) if len(rows) > 1 else {}
         differing = self._differing(spread) if len(rows) > 1 else ()
         variants = []
-        column = next(iter(self._columns.fields.get("title", ())), "")
-        apart = words_apart(row.cells.get(column) for row in rows)
+        titles = self._columns.fields.get("title", ())
+        apart = words_apart(row.cells.get(next(iter(titles), "")) for row in rows)
         for (row, _), own, words in zip(spread, options, apart, strict=True):
             of_row, when = self._layout(row.cells), self._dialect.variants.when
             if when and of_row.cell(row.cells, when) is None:
@@ -252,7 +251,8 @@ class _Translator:
             named = {name: cell for name in differing if not is_blank(cell := row.cells.get(name))}
             title = of_row.cell(row.cells, self._dialect.variants.title) if len(rows) > 1 else None
             held = with_words({**named, **own}, [] if title else words) or ({"variant": title} if title else {})
-            variants.append(VariantRow(row.origin, roles_of(of_row, row.cells, self._dialect.variants), held))
+            roles = roles_of(of_row, row.cells, self._dialect.variants) | titled("title", row.cells, titles)
+            variants.append(VariantRow(row.origin, roles, held))
         variants = [] if [each.options for each in variants] == [{}] else variants
         drop = {*(self._level_columns(spread) if variants else ()), *differing}
         cells = distinct((cells for _, cells in spread), drop - self._kept)
@@ -311,6 +311,7 @@ class _Translator:
         layout, cells = self._layout(row.cells), {**names, **row.cells}
         options = layout.spread(cells, "variant")
         own = roles_of(layout, cells, self._dialect.variants)
+        own |= titled("name", row.cells, self._columns.fields.get("title", ()))
         more = layout.cell(cells, self._dialect.variants.surcharge)
         if "price" not in own and (total := summed(price, more)) is not None:
             own["price"] = total

@@ -89,6 +89,8 @@ class SignalsOut(JsonModel):
 class HitOut(ItemOut):
     """An item found."""
 
+    title: str = Field(description="What is shown is called so: by the title of the variant that fits, or the item's.")
+    item_title: str = Field(description="The item's own title, which those of its variants have that have no other.")
     score: float = Field(description="0 to 1, higher is better; comparable within one query only.")
     rank: int
     confidence: float | None = Field(
@@ -118,6 +120,8 @@ class HitOut(ItemOut):
         return cls.model_validate(
             {
                 **item_fields(hit.stored),
+                "title": hit.title,
+                "item_title": hit.item.title,
                 "variant": None if hit.variant is None else variants[hit.variant],
                 "score": round(hit.score, 6),
                 "rank": hit.rank,
@@ -234,6 +238,7 @@ _VARIANT: Final = {
     "currency": "EUR",
     "identifiers": ["4006381333931"],
     "url": None,
+    "title": "",
     "image_url": None,
 }
 
@@ -242,6 +247,7 @@ ANSWER: Final[dict[str, Any]] = {
         {
             "sku": "A-17",
             "title": "Linen Shirt",
+            "item_title": "Linen Shirt",
             "description": "",
             "attributes": {"colour": "Navy Blue"},
             "price_cents": 4990,

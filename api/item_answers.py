@@ -31,6 +31,7 @@ class VariantOut(JsonModel):
     currency: str | None
     identifiers: list[str] = Field(description="Barcodes and other codes.")
     url: str | None
+    title: str = Field(description="Its own title; empty if it is called as the item is.")
     image_url: str | None = Field(description="Its own main image, null if it has none of its own.")
 
     @classmethod
@@ -43,6 +44,7 @@ class VariantOut(JsonModel):
             currency=variant.currency,
             identifiers=list(variant.identifiers),
             url=variant.url,
+            title=variant.title,
             image_url=own[0] if own else None,
         )
 

@@ -15,7 +15,7 @@ from vitrina.indexer.sources.base import Record, Rejection, TableRow
 from vitrina.indexer.sources.cells import key_text
 from vitrina.indexer.sources.columns import Columns
 from vitrina.indexer.sources.image_files import ImageFiles
-from vitrina.indexer.sources.rows import MAX_SKU_CHARS, no_web_address, read_row, read_url
+from vitrina.indexer.sources.rows import MAX_SKU_CHARS, no_web_address, read_row, read_title, read_url
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import Variant
 
@@ -63,6 +63,7 @@ def variant_of(variant: VariantIn, n_images: int) -> Variant:
         identifiers=tuple(dict.fromkeys(each for each in identifiers if each)),
         images=tuple(variant.images),
         url=read_url(web_address(variant.url)),
+        title=read_title(variant.title),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 from pydantic import Field
 
 from vitrina.api.answers import RequirementOut, VerdictOut, rounded
-from vitrina.api.item_answers import ItemOut
+from vitrina.api.item_answers import ItemOut, VariantOut, variants_out
 from vitrina.api.requests import JsonModel
 from vitrina.search.types.answer import RerankStatus
 from vitrina.search.types.rank_explanation import FailedFilter, PartRank, Placement, RankExplanation
@@ -49,6 +49,10 @@ class RankExplanationOut(JsonModel):
     """Why an item is, or is not, among the hits of a search."""
 
     item: ItemOut
+    title: str = Field(description="What a hit would be called: as its variant that fits the search, or as the item.")
+    variant: VariantOut | None = Field(
+        description="The variant that fits the search, whose image is the item's first here; null without variants."
+    )
     sentence: str = Field(description="The reason in one sentence.")
     placement: Placement = Field(
         description="hit: on the page that was asked for; not_a_candidate: others come closer in every way; "
@@ -80,6 +84,8 @@ class RankExplanationOut(JsonModel):
     def of(cls, explained: RankExplanation) -> Self:
         return cls(
             item=ItemOut.of(explained.stored),
+            title=explained.title,
+            variant=None if explained.variant is None else variants_out(explained.stored)[explained.variant],
             sentence=explained.sentence,
             placement=explained.placement,
             rank=explained.rank,
@@ -117,6 +123,8 @@ RANK_EXPLANATION: Final[dict[str, Any]] = {
         "image_urls": ["/v1/images/5f2c?size=512"],
         "variants": [],
     },
+    "title": "Linen Shirt",
+    "variant": None,
     "sentence": "It is 34th of 812: its words hold only “shirt” of “red striped shirt”; it is blue, not red.",
     "placement": "other_page",
     "rank": 34,

@@ -108,6 +108,10 @@ def test_what_the_guide_writes_is_written(
     assert "1 0 1 added" in printed
     assert remote.item("A-17").variants[0].image_url
     assert [item.sku for item in remote.items(source="erp").items] == ["K-1"]
+    remote.put("mouse", {"title": "M20 Mouse", "variants": [{"sku": "mouse-p", "title": "M20 Mouse - Pink"}]})
+    assert remote.item("mouse").variants[0].title == "M20 Mouse - Pink"
+    (hit, *_) = remote.search("pink mouse")
+    assert (hit.title, hit.item_title) == ("M20 Mouse - Pink", "M20 Mouse")
 
 
 def test_items_are_put_read_and_deleted(remote: Client) -> None:

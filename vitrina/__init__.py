@@ -8,7 +8,7 @@
         shop.index("products.csv")
         answer = shop.search("navy linen shirt", without="striped", filters={"price_cents": {"lt": 6000}})
         for hit in answer.hits:
-            print(hit.rank, round(hit.score, 2), hit.item.sku, hit.item.title)
+            print(hit.rank, round(hit.score, 2), hit.item.sku, hit.title)
 
 This module is the whole public API; everything else in the package may change from version to version.
 """

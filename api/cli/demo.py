@@ -209,7 +209,7 @@ def row_of(query: Query, answer: Answer, store: Store) -> GridRow:
     cells = [GridCell(image, "the query photo", "") for image in query.images]
     for hit in answer.hits:
         image = stored_image(store, hit.stored.image_ids[0])
-        cells.append(GridCell(image, hit.stored.item.title, f"{hit.rank}.  score {hit.score:.3f}"))
+        cells.append(GridCell(image, hit.title, f"{hit.rank}.  score {hit.score:.3f}"))
     asked = [f'"{query.text}"' if query.text else "", "a photo" if query.images else ""]
     without = f', without "{query.without}"' if query.without else ""
     return GridRow(" + ".join(part for part in asked if part) + without, cells[: N_HITS + 1])

@@ -71,7 +71,7 @@ def explain(
 def show_explanation(explained: RankExplanation) -> None:
     """Print the sentence, the verdicts, and the parts of the score as a table."""
     item = explained.stored.item
-    output.print(Text.assemble((item.title or item.sku, "bold"), (f"  {item.sku}", "dim")))
+    output.print(Text.assemble((explained.title or item.sku, "bold"), (f"  {item.sku}", "dim")))
     output.print(Text(explained.sentence))
     for verdict in explained.verdicts:
         output.print(Padding(verdict_line(verdict), (0, 0, 0, 3), expand=False))

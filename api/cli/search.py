@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -215,15 +216,19 @@ def show_answer(answer: Answer, title: str | None = None) -> None:
 
 
 def told(hit: Hit) -> tuple[str, str, str]:
-    """A hit's sku, its title, and its price; with those of the variant that fits, and how many others there are."""
+    """A hit's sku, its title, and its price; with those of the variant that fits, what its own title does not tell of
+    its options, and how many others there are."""
     item = hit.item
     if hit.variant is None:
         return item.sku, item.title, price(item)
     variant, n_others = item.variants[hit.variant], len(item.variants) - 1
-    options = ", ".join(map(str, variant.options.values()))
+    values = (str(value) for value in variant.options.values())
+    options = ", ".join(
+        each for each in values if not re.search(rf"(?<!\w){re.escape(each)}(?!\w)", variant.title, re.I)
+    )
     others = f"and {n_others} more" if n_others else ""
     chosen = ", ".join(part for part in (options, others) if part)
-    return item.sku, f"{item.title} ({chosen})" if chosen else item.title, price(variant)
+    return item.sku, f"{hit.title} ({chosen})" if chosen else hit.title, price(variant)
 
 
 def price(priced: Item | Variant) -> str:
@@ -249,9 +254,7 @@ def show_verdicts(answer: Answer) -> None:
 def verdict_lines(hit: Hit) -> list[Text | Padding]:
     """A hit's title, its verdicts, and its explanation."""
     moved = f" (was {hit.retrieval_rank})" if hit.retrieval_rank not in (None, hit.rank) else ""
-    title = Text.assemble(
-        (f"{hit.rank}. ", "dim"), (hit.stored.item.title or hit.stored.item.sku, "bold"), (moved, "dim")
-    )
+    title = Text.assemble((f"{hit.rank}. ", "dim"), (hit.title or hit.item.sku, "bold"), (moved, "dim"))
     lines: list[Text | Padding] = [title]
     lines += [Padding(verdict_line(verdict), (0, 0, 0, 3), expand=False) for verdict in hit.verdicts]
     if hit.explanation and hit.explanation.text:

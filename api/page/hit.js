@@ -2,7 +2,7 @@
 
 import { loadImage } from "./api.js";
 import { copyOf, make } from "./elements.js";
-import { itemUrl, labelOf, optionsOf, price, textOf } from "./values.js";
+import { itemUrl, labelOf, optionsOf, price, textOf, titleOf } from "./values.js";
 
 const N_FACTS = 3;
 const MAX_FACT_CHARS = 28;
@@ -61,13 +61,15 @@ function percent(probability) {
 }
 
 /** The variant that fits in a line, which opens the list of all, each with its price. */
-function showVariants(details, { variant, variants }) {
+function showVariants(details, { title, variant, variants, item_title: itemTitle }) {
   if (variants.length < 2) return;
   const others = `${variants.length - 1} more`;
-  details.querySelector("summary").textContent = variant ? `${optionsOf(variant)}, ${others}` : others;
+  const isNew = variant && optionsOf(variant) !== title;
+  details.querySelector("summary").textContent = isNew ? `${optionsOf(variant)}, ${others}` : others;
   const lines = variants.map((each) => {
     const parts = [optionsOf(each), price(each.price_cents, each.currency)];
-    return make("li", { title: each.sku }, ...parts.map((textContent) => make("span", { textContent })));
+    const tooltip = [titleOf(each, variants, itemTitle), each.sku].filter(Boolean).join(" · ");
+    return make("li", { title: tooltip }, ...parts.map((textContent) => make("span", { textContent })));
   });
   details.querySelector("ul").append(...lines);
 }

@@ -5,7 +5,7 @@ import { at, button, copyOf, make, outsideLink, pair, row } from "./elements.js"
 import { itemElement, showImage } from "./hit.js";
 import { addressOf, isRanked } from "./query.js";
 import { explain, searchSimilar } from "./search.js";
-import { capitalized, labelOf, optionsOf, price, priceRange, textOf, webAddress } from "./values.js";
+import { capitalized, labelOf, optionsOf, price, priceRange, textOf, titleOf, webAddress } from "./values.js";
 import { showVerdicts } from "./verdicts.js";
 
 const N_SIMILAR = 6;
@@ -89,12 +89,15 @@ function showActions(actions, { sku, url }) {
   actions.append(button("outline", "More like this", () => searchSimilar({ sku })));
 }
 
-function showVariants(section, { variants }, onImage) {
+function showVariants(section, { title, variants }, onImage) {
   section.hidden = variants.length < 2;
   const rows = variants.map((variant) => {
     const url = webAddress(variant.url);
     const name = url ? outsideLink(url, optionsOf(variant)) : optionsOf(variant);
     const element = row(name, variant.sku, price(variant.price_cents, variant.currency));
+    const textContent = titleOf(variant, variants, title);
+    const isNew = textContent && textContent !== optionsOf(variant);
+    if (isNew) element.querySelector("th").append(make("p", { className: "quiet", textContent }));
     const show = button("show", "Show", () => onImage(variant.image_url));
     if (variant.image_url) element.querySelector("th").append(" ", show);
     return element;

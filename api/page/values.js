@@ -29,6 +29,11 @@ export function optionsOf({ options, sku }) {
   return Object.values(options).join(", ") || sku;
 }
 
+/** What a variant is called beside others of which some have titles of their own; empty where none has. */
+export function titleOf(variant, variants, itemTitle) {
+  return variants.some(({ title }) => title) ? variant.title || itemTitle : "";
+}
+
 /** The name of a field as a label: "Sleeve length" for sleeve_length. */
 export function labelOf(field) {
   return capitalized(field.replaceAll(/[_.]+/g, " ").trim());

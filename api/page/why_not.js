@@ -43,7 +43,7 @@ function showExplained(explained) {
   at("why-not-problem").textContent = "";
   at("why-not-image").hidden = !item.image_url;
   loadImage(at("why-not-image"), item.image_url);
-  at("why-not-item").textContent = item.title || item.sku;
+  at("why-not-item").textContent = explained.title || item.sku;
   at("why-not-sentence").textContent = explained.sentence;
   showVerdicts(at("why-not-answer"), { ...item, verdicts: explained.verdicts, explanation: null });
   const { parts, penalty } = explained;

@@ -161,6 +161,41 @@ def test_items_written_over_http_are_shown_once_for_one_photo(client: TestClient
     assert groups() == [["1", "4"], ["3"]]
 
 
+MOUSE = {
+    "title": "M20 Mouse - Black",
+    "variants": [
+        {"sku": "M-1", "title": "M20 Mouse - Black", "options": {"hue": "black"}},
+        {"sku": "M-2", "title": "M20 Mouse -\n Pink", "options": {"hue": "pink"}},
+    ],
+}
+
+
+def test_a_variant_keeps_its_own_title_and_a_hit_is_called_by_it(client: TestClient) -> None:
+    created = client.put("/v1/items/m20", json=MOUSE).json()
+    assert (created["title"], [each["title"] for each in created["variants"]]) == (
+        "M20 Mouse - Black",
+        ["", "M20 Mouse - Pink"],
+    )
+    for filters, title in (({"hue": "pink"}, "M20 Mouse - Pink"), ({"hue": "black"}, "M20 Mouse - Black")):
+        (hit,) = client.post("/v1/search", json={"filters": filters}).json()["hits"]
+        assert (hit["title"], hit["item_title"]) == (title, "M20 Mouse - Black")
+        query = {"query": {"text": f"{filters['hue']} mouse"}, "sku": "m20"}
+        explained = client.post("/v1/explain", json=query).json()
+        assert (explained["title"], explained["variant"]) == (title, hit["variant"])
+        assert explained["item"]["title"] == "M20 Mouse - Black"
+
+
+def test_titles_of_variants_are_patched_with_them(client: TestClient) -> None:
+    client.put("/v1/items/m20", json=MOUSE)
+    renamed = client.patch("/v1/items/m20", json={"title": "M20 Mouse"}).json()
+    assert [each["title"] for each in renamed["variants"]] == ["", "M20 Mouse - Pink"]
+    variants = [{"sku": "M-1", "title": "M20 Mouse"}, {"sku": "M-2", "title": "M20 Mouse - Rose"}]
+    changed = client.patch("/v1/items/m20", json={"variants": variants}).json()
+    assert [each["title"] for each in changed["variants"]] == ["", "M20 Mouse - Rose"]
+    too_long = [{"sku": "M-1", "title": "x" * 2_001}]
+    assert client.patch("/v1/items/m20", json={"variants": too_long}).status_code == 422
+
+
 @pytest.mark.parametrize("variant", [{"images": [2]}, {"url": "javascript:alert(1)"}])
 def test_variants_are_checked(client: TestClient, variant: dict[str, object]) -> None:
     response = client.put("/v1/items/zt", json={**TEE, "variants": [variant]})

@@ -40,6 +40,17 @@ def test_it_prints_the_variant_that_fits_or_all_one_by_one(vitrina: Vitrina, cli
     assert [line.split()[-3:-1] for line in printed.splitlines()[1:]] == [["18.00", "EUR"], ["20.00", "EUR"]]
 
 
+def test_a_hit_has_the_title_of_the_variant_that_fits(vitrina: Vitrina, client: TestClient) -> None:
+    variants = [
+        {"sku": "W-1", "options": {"hue": "black", "size": "W"}},
+        {"sku": "W-2", "options": {"hue": "pink", "size": "W"}, "title": "Wimple - Pink"},
+    ]
+    client.put("/v1/items/w", json={"title": "Wimple - Black", "variants": variants})
+    assert "Wimple - Pink (W, and 1 more)" in vitrina("search", "--filter", "hue=pink")[1]
+    assert vitrina("explain", "pink wimple", "--sku", "w")[1].startswith("Wimple - Pink")
+    assert vitrina("explain", "black wimple", "--sku", "w")[1].startswith("Wimple - Black")
+
+
 def test_prices_have_the_decimals_of_their_currency(vitrina: Vitrina, client: TestClient) -> None:
     client.put("/v1/items/noren", json={"title": "Noren", "price_cents": 5400, "currency": "JPY"})
     assert "5,400 JPY" in vitrina("search", "--filter", "sku=noren")[1]

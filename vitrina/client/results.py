@@ -45,7 +45,8 @@ def hints_of(kind: type[Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ItemVariant:
-    """One form in which an item is sold, such as a size in a colour."""
+    """One form in which an item is sold, such as a size in a colour. ``title`` is its own, empty if it is called as the
+    item is."""
 
     sku: str
     options: Mapping[str, str | int | float | bool]
@@ -54,6 +55,7 @@ class ItemVariant:
     identifiers: tuple[str, ...] = ()
     url: str | None = None
     image_url: str | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +101,15 @@ class HitExplanation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchHit(CatalogItem):
     """An item found. ``score``, 0 to 1, compares hits of one query; ``confidence`` is the probability that this is what
-    was asked for, None where the encoder is not calibrated. ``image`` is its picture, once it was loaded."""
+    was asked for, None where the encoder is not calibrated. ``title`` is that of the ``variant`` that fits where it has
+    one of its own, and ``item_title`` the item's. ``image`` is its picture, once it was loaded."""
 
     score: float
     rank: int
     confidence: float | None = None
     certain: bool = False
     variant: ItemVariant | None = None
+    item_title: str = ""
     twins: tuple[str, ...] = ()
     verdicts: tuple[HitVerdict, ...] = ()
     explanation: HitExplanation | None = None

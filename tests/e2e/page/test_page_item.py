@@ -50,7 +50,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     told = replace(first.item, description=EVIL, price_cents=1050, currency="EUR", url="javascript:alert(1)")
     first = replace(first, item=told)
-    Indexer(store, FakeEncoder(), Fetcher()).run(MemorySource([first, *records]))
+    mice = (
+        Variant("mouse-1", {"colour": "black"}, 900, "EUR", images=(0,)),
+        Variant("mouse-2", {"colour": "pink"}, 900, "EUR", images=(1,), title="M20 Mouse - Pink"),
+    )
+    pair = [make_image("black"), make_image("red", noise=77)]
+    mouse = make_record("mouse", "M20 Mouse - Black", images=pair, variants=mice)
+    Indexer(store, FakeEncoder(), Fetcher()).run(MemorySource([first, *records, mouse]))
     store.close()
     with serve(store.folder, lambda _: ColourReranker()) as address:
         wait_until_tried(address)
@@ -75,6 +81,19 @@ def test_an_item_has_an_address_of_its_own_with_all_that_is_known(address: str, 
     assert page.get_attribute(".item-variants a", "href") == "https://shop.example/mug"
     assert not page.locator("#item a.go").count()  # the item's own address is none of the web
     assert page.is_hidden("#item .fit")  # nothing was searched for
+
+
+def test_a_hit_has_its_variants_title_and_the_items_page_all_of_them(address: str, page: Page) -> None:
+    page.goto(f"{address}/?q=pink+mouse")
+    wait_for(page, SETTLED)
+    assert page.inner_text(".hit .title a >> nth=0") == "M20 Mouse - Pink"
+    page.goto(f"{address}/items/mouse")
+    assert wait_for(page, NAME) == "M20 Mouse - Black"
+    names = page.evaluate("[...document.querySelectorAll('.item-variants tbody th')].map((each) => each.innerText)")
+    assert [" ".join(name.split()) for name in names] == [
+        "black M20 Mouse - Black Show",
+        "pink M20 Mouse - Pink Show",
+    ]
 
 
 def test_all_its_images_are_shown(address: str, page: Page) -> None:

@@ -70,6 +70,7 @@ def names_without_brackets(column: str) -> tuple[str, ...]:
     return (bare, *plain_names(bare)) if bare else ()
 
 
+@lru_cache(maxsize=4096)
 def plain_names(name: str) -> tuple[str, ...]:
     """What else a column's folded name may be looked up by: with one sign between words, with its number apart and in
     full words (``descr1``, ``lng_txt``), and without a note that tax is in its prices (``prix_ttc``,

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from vitrina.indexer.sources.attributes import attribute_key
@@ -260,7 +261,7 @@ class _Names:
             return tuple(declared)
         taken = {*taken, *self._ignored}
         main = next((column for column in self.known_images() if column not in taken), None)
-        named = self._with_all_names()
+        named = self._with_all_names
         like = images_like(main and folded(main))
         more = [column for name, column in named if like.fullmatch(name) and column not in taken]
         if main is None and not more:
@@ -303,15 +304,17 @@ class _Names:
     def _ordered(self) -> Iterator[tuple[str, str]]:
         return ((folded(column), column) for column in self._columns if column)
 
-    def _with_all_names(self) -> Iterator[tuple[str, str]]:
+    @cached_property
+    def _with_all_names(self) -> Sequence[tuple[str, str]]:
         """The columns in order, each under its own name and under those without a prefix that all have."""
         bare: dict[str, list[str]] = {}
         for name, column in self._bare:
             bare.setdefault(column, []).append(name)
-        return ((own, column) for name, column in self._ordered() for own in (name, *bare.get(column, ())))
+        return [(own, column) for name, column in self._ordered() for own in (name, *bare.get(column, ()))]
 
-    def _with_plain_names(self) -> Iterator[tuple[str, str]]:
-        return ((each, column) for own, column in self._ordered() for each in (own, *plain_names(own)))
+    @cached_property
+    def _with_plain_names(self) -> Sequence[tuple[str, str]]:
+        return [(each, column) for own, column in self._ordered() for each in (own, *plain_names(own))]
 
     def _spelled(self, name: str, field_name: str) -> Iterator[str]:
         """The columns of this name: the name itself, then with locales or currencies behind it."""
@@ -325,7 +328,7 @@ class _Names:
         if field_name in ("title", "description"):
             yield from self._localised(name)
         elif field_name in ("price", "sale_price"):
-            for own, column in self._with_plain_names():
+            for own, column in self._with_plain_names:
                 match = _CURRENCY.fullmatch(own[len(name) :]) if own.startswith(name) else None
                 if match and match["currency"] in name_table("codes")["currencies"]:
                     self._currencies[column] = match["currency"].upper()
@@ -333,7 +336,7 @@ class _Names:
 
     def _localised(self, name: str) -> Iterator[str]:
         found: list[tuple[int, str]] = []
-        for own, column in self._with_all_names():
+        for own, column in self._with_all_names:
             match = _LOCALE.fullmatch(own[len(name) :]) if own.startswith(name) and own != name else None
             if match and match["locale"][:2] in name_table("codes")["languages"]:
                 found.append((_locale_rank(match["locale"]), column))

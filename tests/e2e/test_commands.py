@@ -26,7 +26,7 @@ from tests.e2e.test_dockerfile import free_port
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "docs/quickstart.md")
-N_PRODUCTS = 20
+N_PRODUCTS = 12
 
 BLOCK = re.compile(r"(?:^<!-- (.+?) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -111,13 +111,13 @@ class CleanFolder:
         command = ["vitrina", "serve", "--port", self.port]
         service = subprocess.Popen(command, cwd=self.folder, env=self.environment)
         try:
-            for _ in range(240):
+            for _ in range(2_400):
                 assert service.poll() is None
                 try:
                     if httpx.get(f"http://127.0.0.1:{self.port}/healthz").is_success:
                         break
                 except httpx.TransportError:
-                    time.sleep(0.5)
+                    time.sleep(0.05)
             yield
         finally:
             service.terminate()

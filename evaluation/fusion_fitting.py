@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,9 +78,12 @@ def fit_surest(fit: Fit, starts: Sequence[FusionWeights], samples: Sequence[Fusi
     tried = {}
     for start in starts:
         apart = [(fit(start, fitted), others) for fitted, others in folds(samples)]
-        for share in SHRINKAGES:
-            lifts = [rerank_lift(between(start, fitted, share), others).lift for fitted, others in apart]
-            tried[start, share] = np.mean(lifts) - np.std(lifts, ddof=1) / np.sqrt(len(lifts))
+        lifts = [
+            rerank_lifts([between(start, fitted, share) for share in SHRINKAGES], others) for fitted, others in apart
+        ]
+        for share, of_share in zip(SHRINKAGES, zip(*lifts, strict=True), strict=True):
+            found = [each.lift for each in of_share]
+            tried[start, share] = np.mean(found) - np.std(found, ddof=1) / np.sqrt(len(found))
     start, share = max(tried, key=tried.__getitem__)
     return between(start, fit(start, samples), share) if tried[start, share] > 0 else None
 
@@ -206,22 +209,25 @@ class RerankLift:
 
 def rerank_lift(fusion_weights: FusionWeights, samples: Sequence[FusionSample]) -> RerankLift:
     """Measure weights on queries that they were not fitted to."""
+    return rerank_lifts([fusion_weights], samples)[0]
+
+
+def rerank_lifts(several: Sequence[FusionWeights], samples: Sequence[FusionSample]) -> list[RerankLift]:
+    """The same for several weights, which differ in nothing but in what multiplies their features."""
     judged = [each for each in samples if each.relevant.any()]
     if not judged:
-        return RerankLift(0, np.nan, np.nan)
+        return [RerankLift(0, np.nan, np.nan) for _ in several]
     grades = [{str(at): int(is_relevant) for at, is_relevant in enumerate(each.relevant)} for each in judged]
-    before, after = (
-        float(measure([list(map(str, order)) for order in orders], grades, ["ndcg@10"])["ndcg@10"].mean())
-        for orders in (
-            [range(len(each.relevant)) for each in judged],
-            [order_of(fusion_weights, each) for each in judged],
-        )
-    )
-    return RerankLift(len(judged), before, after)
+    features = [several[0].features(each.evidence) for each in judged]
+
+    def ndcg(orders: Iterable[Iterable[int]]) -> float:
+        return float(measure([list(map(str, order)) for order in orders], grades, ["ndcg@10"])["ndcg@10"].mean())
+
+    before = ndcg(range(len(each.relevant)) for each in judged)
+    return [RerankLift(len(judged), before, ndcg(order_of(each.totals(of)) for of in features)) for each in several]
 
 
-def order_of(fusion_weights: FusionWeights, sample: FusionSample) -> list[int]:
-    """The hits' positions as the weights rank them."""
-    totals = fusion_weights.totals(fusion_weights.features(sample.evidence))
+def order_of(totals: NDArray[np.float64]) -> list[int]:
+    """The hits' positions as their totals rank them."""
     order: list[int] = np.argsort(-totals, kind="stable").tolist()
     return order

@@ -32,8 +32,8 @@ DEMO = 'Path(str(files("vitrina.api"))) / "demo"'
 
 
 DEMO_ITEMS = {*range(64), 67, 70, 75, 161}
-"""Two of each of the 32 kinds of products, and what the notebooks ask for besides: a dotted dress, a checked shirt, grey
-trousers and white sneakers."""
+"""Two of each of the 32 kinds of products, and what the notebooks ask for besides: a dotted dress, a checked shirt,
+grey trousers and white sneakers."""
 
 
 @pytest.fixture(scope="module")

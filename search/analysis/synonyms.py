@@ -124,8 +124,10 @@ def shipped_synonyms() -> Mapping[str, str]:
 def joined_names() -> Mapping[str, str]:
     """The keys of names of several words, by the key without blanks, and without small words, which queries lose."""
     small = Language("en").small_words
-    several = {key: [word for word in key.split() if word not in small] for key in shipped_synonyms() if " " in key}
-    without = {"".join(words): key for key, words in several.items() if len(words) > 1}
+    several = [key for key in shipped_synonyms() if " " in key]
+    with_small = (key for key in several if not small.isdisjoint(key.split()))
+    shorter = ((key, [word for word in key.split() if word not in small]) for key in with_small)
+    without = {"".join(words): key for key, words in shorter if len(words) > 1}
     return without | {key.replace(" ", ""): key for key in several}
 
 

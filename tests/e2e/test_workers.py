@@ -93,7 +93,7 @@ def test_sigterm_ends_all_of_them(tmp_path: Path) -> None:
 
 
 def test_what_keeps_them_from_starting_is_told_once(tmp_path: Path) -> None:
-    with served(tmp_path, VITRINA_ENCODER="/no/such/encoder") as (process, _):
+    with served(tmp_path, VITRINA_ENCODER="local-dir:/no/such/encoder") as (process, _):
         _, errors = process.communicate(timeout=SOON_S)
     assert process.returncode == 3
     assert errors.count("Error: ") == 1

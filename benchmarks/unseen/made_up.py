@@ -16,6 +16,7 @@ from benchmarks.catalogs import Figure
 from recipes.made_up_shops import FITTED, MadeUpShop, ShopQuery, plain_title, read_made_up_shops
 from vitrina.evaluation import metrics
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.types.answer import Hit
 
 RIGHT, ACCEPTABLE = 2, 1
 """The least grades of a right item, where a query has one, and of one that is not wrong."""
@@ -67,8 +68,14 @@ def ask(encoder: Encoder, shop: MadeUpShop) -> Iterator[AskedQuery]:
         typer.echo(f"{shop.name}: {progress.n_added} items, {progress.n_rejected} rejected", err=True)
         for query in shop.queries:
             answer = store.search(query.text, limit=metrics.FIRST_HITS)
-            titles = [plain_title(hit.item.title) for hit in answer.hits]
+            titles = [title_graded(hit, query) for hit in answer.hits]
             yield AskedQuery(query, titles, [hit.confidence or 0.0 for hit in answer.hits], answer.no_good_match)
+
+
+def title_graded(hit: Hit, query: ShopQuery) -> str:
+    """What a hit is called, where that was graded; else its item's title, as grades are of either."""
+    shown = plain_title(hit.title)
+    return shown if shown in query.grades else plain_title(hit.item.title)
 
 
 def figures(name: str, asked: Sequence[AskedQuery], how: str) -> Iterator[Figure]:

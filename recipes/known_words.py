@@ -1,7 +1,9 @@
-"""Gather the words that are no typing errors where a catalog lacks them: ``python -m recipes.known_words``.
+"""Gather the words that are no typing errors where a catalog lacks them, and that errors are corrected to: ``python -m
+recipes.known_words``.
 
 They are the words of the texts that were written for the encoder (``shelves.txt``, ``shopper_queries.txt``): what shops
-write often enough, or shoppers type so often that it is no slip.
+write often enough, or shoppers type so often that it is no slip; and the usual words of English by the frequency
+dictionary of symspellpy. The most frequent come first.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib import resources
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -26,17 +29,41 @@ OUT = Path(vitrina.search.analysis.__path__[0]) / KNOWN_WORDS_FILE
 LEAST_OF_SHOPS, LEAST_OF_ALL = 2, 6
 """How often shops must write a word, or they and shoppers together."""
 
+N_USUAL = 40_000
+"""How many of the most frequent words of English are usual."""
+
+OF_SHOPS_SHARE = 0.7
+"""What a word's share of the texts of shops and shoppers counts, beside its share of English."""
+
 WORD = re.compile(r"(?<![\w'])[^\W\d_]{4,}(?![\w'])")
 """Whole words: no part of ``doesn't`` or ``G4x``."""
 
 
-def known_words(listings: Iterable[str], queries: Iterable[str]) -> list[str]:
-    """The words of four letters and more, sorted."""
+def known_words(listings: Iterable[str], queries: Iterable[str], english: Mapping[str, int]) -> list[str]:
+    """The words of four letters and more, the most frequent first; ``english`` has how frequent each is there, the most
+    frequent first."""
     of_shops, of_shoppers = (
         Counter(chain.from_iterable(WORD.findall(text.lower()) for text in texts)) for texts in (listings, queries)
     )
-    found = {word for word, n in of_shops.items() if n >= LEAST_OF_SHOPS}
-    return sorted(found | {word for word, n in (of_shops + of_shoppers).items() if n >= LEAST_OF_ALL})
+    of_all = of_shops + of_shoppers
+    known = {word for word, n in of_shops.items() if n >= LEAST_OF_SHOPS}
+    known |= {word for word, n in of_all.items() if n >= LEAST_OF_ALL}
+    known |= {word for word in list(english)[:N_USUAL] if WORD.fullmatch(word)}
+
+    of_english = max(sum(english.values()), 1)
+
+    def share(word: str) -> float:
+        here, there = of_all[word] / max(of_all.total(), 1), english.get(word, 0) / of_english
+        return OF_SHOPS_SHARE * here + (1 - OF_SHOPS_SHARE) * there
+
+    return sorted(known, key=lambda word: (-share(word), word))
+
+
+def english_frequencies() -> dict[str, int]:
+    """How often each word stands in English books and dictionaries, the most frequent first."""
+    file = resources.files("symspellpy").joinpath("frequency_dictionary_en_82_765.txt")
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    return {word: int(n) for word, _, n in (line.partition(" ") for line in lines)}
 
 
 def main(out: Annotated[Path, typer.Option(help="The file to write.")] = OUT) -> None:
@@ -46,7 +73,8 @@ def main(out: Annotated[Path, typer.Option(help="The file to write.")] = OUT) ->
     listings += [title for kind in kinds for title in kind.titles]
     queries = [query for shelf in shelves for query, _ in shelf.queries]
     queries += [query for kind in kinds for query in kind.queries]
-    out.write_text(textwrap.fill(" ".join(known_words(listings, queries)), 120) + "\n", encoding="utf-8")
+    words = known_words(listings, queries, english_frequencies())
+    out.write_text(textwrap.fill(" ".join(words), 120) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

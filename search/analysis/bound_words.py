@@ -116,13 +116,14 @@ KNOWN_WORDS_FILE = "known_words.txt"
 
 
 @cache
-def known_words(language: str) -> frozenset[str]:
-    """Words of shops and their shoppers, which are no errors where a catalog lacks them: ``mare`` is no mane. Made by
-    ``recipes/known_words.py``; none in a language, ISO 639-1, that is known to be another than English."""
+def known_words(language: str) -> Mapping[str, int]:
+    """Words of shops, their shoppers and English books, which are no errors where a catalog lacks them: ``mare`` is no
+    mane; each with its place, the most frequent first. Made by ``recipes/known_words.py``; none in a language, ISO
+    639-1, that is known to be another than English."""
     if language not in ("", "en"):
-        return frozenset()
+        return {}
     file = resources.files("vitrina.search.analysis").joinpath(KNOWN_WORDS_FILE)
-    return frozenset(file.read_text(encoding="utf-8").split())
+    return {word: place for place, word in enumerate(file.read_text(encoding="utf-8").split())}
 
 
 INGREDIENTS = frozenset(

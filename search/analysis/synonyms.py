@@ -9,9 +9,6 @@ from functools import cache
 from importlib import resources
 from itertools import chain, combinations, takewhile
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.language import Language
 from vitrina.search.analysis.shop_words import shop_words
@@ -135,12 +132,6 @@ def joined_names() -> Mapping[str, str]:
 def english_words() -> frozenset[str]:
     """The keys of the words for which synonyms ship: most things that shops sell."""
     return frozenset(word for key in shipped_synonyms() for word in key.split())
-
-
-@cache
-def english_spellings() -> tuple[str, ...]:
-    """The words of those names, each in its plural as in its singular, as errors may be made in either."""
-    return tuple(dict.fromkeys(each for word in sorted(english_words()) for each in (word, f"{word}s")))
 
 
 NO_KINDS = frozenset({"gift", "present", "range", "collection", "brand", "series", "gear", "stuff", "topping"})
@@ -278,13 +269,6 @@ class Thesaurus:
         if self._language.code == "en":
             return key in self._own or key in english_words() or key in joined_names()
         return key in self._own or self._words.meaning([word]) is not None
-
-    def close_to(self, word: str, most: int) -> list[tuple[str, int]]:
-        """The words with English synonyms that differ from one in ``most`` letters at most, and in how many."""
-        if not most or not self._shipped:
-            return []
-        found = process.extract(word, english_spellings(), scorer=OSA.distance, score_cutoff=most)
-        return [(other, int(distance)) for other, distance, _ in found]
 
     def names(self, word: str) -> bool:
         """Whether a word is a name of its own, in the very form, in the synonyms of the shop or of its language."""

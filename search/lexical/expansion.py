@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import dataclass
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
 from vitrina.search.analysis.bound_words import BOUNDING, DENIALS, NEGATIONS, SENTENCE_WORDS, known_words
@@ -13,8 +12,9 @@ from vitrina.search.analysis.language import without_accents
 from vitrina.search.analysis.measure_spellings import Numbers, spellings, without_size_words
 from vitrina.search.analysis.measures import NUMBER_WORDS, OPENING, SPELLED_NUMBERS, TO, Measure, measured
 from vitrina.search.analysis.synonyms import Thesaurus, differing
+from vitrina.search.lexical.corrections import Corrector
 from vitrina.search.lexical.segment import Denying
-from vitrina.search.lexical.term_dictionary import NumberTerms, Phrase, TermDictionary, most_typos
+from vitrina.search.lexical.term_dictionary import NumberTerms, Phrase, TermDictionary
 
 MAX_WORDS = 32
 
@@ -51,26 +51,25 @@ MODIFIER_SHARE = 0.4
 ANY_KIND = re.compile(r"(?:ma(?:sch|ch)ine?|ger[äa]t|automat|appara{1,2}t|maker|maskin|toestel|set)(?:en?|n|s)?")
 """Ends of names that tell nothing of a thing: a ``Waschmaschine`` is no other machine."""
 
-COMPLETED_WEIGHT, COMPLETED_LETTERS, CERTAIN_SHARE = 0.65, 3, 0.5
-"""The same of a word that a query's last one begins, as people search while they type, and of how many letters. It is
-told where no other is more than so frequent, relative to it."""
+COMPLETED_WEIGHT, UNTOLD_WEIGHT = 0.65, 0.6
+"""The same of a word that a query's last one begins, as people search while they type, and of one of several."""
 
-CORRECTED_WEIGHT = 0.6
-"""A word of the catalog that is a letter or two from one that it lacks."""
+COMPLETED_LETTERS, CERTAIN_SHARE = 3, 0.5
+"""How many letters it must have; and it is told where no other is more than so frequent, relative to it."""
 
 SCRIPT_PART_WEIGHT = 0.5
 """A pair of Chinese, Japanese or Korean letters for the one letter that was asked for."""
-
-MEANT_WEIGHT = 0.8
-"""What counts of a synonym of a word with a typing error: ``hi vis`` for ``high visibilty``."""
 
 DIFFERING_WEIGHT = 0.75
 """What counts of a synonym of a phrase where an item holds only its words that the phrase has not: ``leash`` of ``dog
 leash`` for ``dog lead``. With 1 things that are not sold were found by such words, "swimming bath" by a bird bath."""
 
-MAX_CORRECTIONS = 3
+RARE_FROM = 16_000
+"""From which place on a word is rare in shops and in English, so that it may be the beginning of another, or wrong."""
+
+MAX_COMPLETIONS = 3
 RARE_SHARE = 0.05
-"""A correction must be this frequent, relative to the most frequent as close: the rest are typing errors, too."""
+"""A completion must be this frequent, relative to the most frequent: the rest are typing errors, too."""
 
 MAX_PHRASE_WORDS = 3
 """The most words in a row that may be one word or model number."""
@@ -126,10 +125,10 @@ class QueryExpander:
         self._dictionary = dictionary
         self._thesaurus = thesaurus
         self._n_holding = n_holding
+        self._corrector = Corrector(dictionary, thesaurus, self._n_items)
 
-    def expand(self, text: str, *, as_meant: bool = True) -> Expansion:
-        """The expansion of a query's text; without words for one that has none. With ``as_meant`` false words that are
-        misspelled have no synonyms."""
+    def expand(self, text: str) -> Expansion:
+        """The expansion of a query's text; without words for one that has none."""
         parts, measures = self._parts(text)
         words, found = tuple(parts), list[Alternative]()
         replaced: set[int] = set()
@@ -151,26 +150,8 @@ class QueryExpander:
         held = {at for each in found for at in each.words if self._is_held(each.phrase)}
         for at in set(range(len(words))) - held:
             if words[at] not in NO_TYPOS and not self._thesaurus.knows(words[at]):
-                found += self._completed(words, at) or self._corrected(words[at], at)
-        if as_meant:
-            found += self._synonyms_as_meant(words, held)
+                found += self._completed(words, at)
         return Expansion(words, tuple(distinct(found)), tuple(parts.values()))
-
-    def _synonyms_as_meant(self, words: Sequence[str], held: Set[int]) -> Iterator[Alternative]:
-        """The synonyms of words and phrases some of which no item holds, and nobody knows: of the closest word that the
-        catalog or the synonyms have."""
-        meant: dict[int, str] = {}
-        for at, word in enumerate(words):
-            if at not in held and word not in NO_TYPOS and not self._thesaurus.knows(word):
-                near = [
-                    (distance, 0, term) for term, distance in self._dictionary.close_to(word) if self._n_items(term)
-                ]
-                near += [(distance, 1, other) for other, distance in self._thesaurus.close_to(word, most_typos(word))]
-                meant |= {at: min(near)[2]} if near else {}
-        asked = [meant.get(at, word) for at, word in enumerate(words)]
-        for span, alternatives in self._synonyms(asked) if meant else ():
-            if not meant.keys().isdisjoint(span):
-                yield from (replace(each, weight=MEANT_WEIGHT * each.weight) for each in alternatives)
 
     def _parts(self, text: str) -> tuple[dict[str, float], dict[str, Measure]]:
         """The words of a text that count, ``MAX_WORDS`` at most, with what each counts, and the measures among them,
@@ -330,23 +311,25 @@ class QueryExpander:
         return tuple(found) if all(found) else None
 
     def corrections(self, text: str) -> dict[str, str]:
-        """The catalog's word for each word of a text that it lacks and that only one of its words is close to."""
-        is_any_lacked = any(map(self._is_lacked, analyse(text)))
-        expanded = self.expand(text, as_meant=False) if is_any_lacked else Expansion((), (), ())
+        """What words of a text were meant to be that no item, no synonym and no other shop has: the word that the last
+        one begins, or what people are likely to have mistyped."""
+        wrong = [word for word in analyse(text) if self._may_be_wrong(word)]
+        words = self.expand(text).words if wrong else ()
         found: dict[str, str] = {}
-        for at, word in enumerate(expanded.words):
-            ways = expanded.of_word(at)
-            weights = [each.weight for each in ways[:2]]
-            if (weights == [CORRECTED_WEIGHT] or COMPLETED_WEIGHT in weights) and self._may_be_wrong(word):
-                terms = ways[0].phrase[0]
+        for at, word in enumerate(words):
+            completed = self._completed(words, at) if word in wrong else []
+            if completed and completed[0].weight == COMPLETED_WEIGHT:
+                terms = completed[0].phrase[0]
                 assert isinstance(terms, tuple)
                 found[word] = self._dictionary.closest(word, terms)
+            elif word in wrong and (meant := self._corrector.meant(word)):
+                found[word] = meant
         return found
 
     def _may_be_wrong(self, word: str) -> bool:
-        """Whether no item, no synonym and no other shop has a word, so that what counts as much is a correction."""
-        others = known_words(self._dictionary.language.code)
-        return self._is_lacked(word) and not self._thesaurus.knows(word) and word not in others
+        """Whether no item and no synonym has a word, and others seldom."""
+        place = known_words(self._dictionary.language.code).get(word, RARE_FROM)
+        return self._is_lacked(word) and not self._thesaurus.knows(word) and place >= RARE_FROM
 
     def _is_lacked(self, word: str) -> bool:
         """Whether no item has a word, in any form, and it may be a typing error."""
@@ -361,23 +344,11 @@ class QueryExpander:
         spelled = {self._dictionary.spellings(term): (term, n_items) for n_items, term in counted if n_items}
         best = sorted(spelled.values(), key=lambda each: -each[1])
         is_told = all(n_items <= CERTAIN_SHARE * best[0][1] for _, n_items in best[1:])
-        return self._as_meant(best, at, COMPLETED_WEIGHT if is_told else CORRECTED_WEIGHT)
-
-    def _corrected(self, word: str, at: int) -> list[Alternative]:
-        """The catalog's words that may be meant by one that it lacks."""
-        close = [(self._n_items(term), distance, term) for term, distance in self._dictionary.close_to(word)]
-        ranked = sorted((distance, term[0] != word[0], -n_items, term) for n_items, distance, term in close if n_items)
-        is_other = bool(ranked) and bool(self._thesaurus.close_to(word, ranked[0][0] - 1))  # one that no item has
-        for _, best in groupby(() if is_other else ranked, key=lambda each: each[:2]):
-            return self._as_meant([(term, -n_items) for *_, n_items, term in best], at, CORRECTED_WEIGHT)
-        return []
-
-    def _as_meant(self, terms: Sequence[tuple[str, int]], at: int, weight: float) -> list[Alternative]:
-        """The usual ones of terms that may be meant, with how many items each has, the most frequent first."""
-        usual = [(term, n_of / terms[0][1]) for term, n_of in terms if n_of >= RARE_SHARE * terms[0][1]]
+        weight = COMPLETED_WEIGHT if is_told else UNTOLD_WEIGHT
+        usual = [(term, n_of / best[0][1]) for term, n_of in best if n_of >= RARE_SHARE * best[0][1]]
         return [
             Alternative(range(at, at + 1), (self._dictionary.spellings(term),), weight * share**0.25)
-            for term, share in usual[:MAX_CORRECTIONS]
+            for term, share in usual[:MAX_COMPLETIONS]
         ]
 
     def _n_items(self, term: str) -> int:

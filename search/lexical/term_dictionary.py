@@ -318,10 +318,11 @@ class TermDictionary:
         """The term that differs least from a word."""
         return min((self.terms[term] for term in terms), key=lambda term: n_typos(word, term))
 
-    def close_to(self, word: str) -> list[tuple[str, int]]:
-        """The words within one letter of a word of four letters or more, or two of eight or more, accents aside, with
-        the number of letters that differ, a swap of neighbours counting as one; the closest first."""
-        most = most_typos(word)
+    def close_to(self, word: str, most: int | None = None) -> list[tuple[str, int]]:
+        """The words within one letter of a word of four letters or more, or two of eight or more, or within ``most``,
+        accents aside, with the number of letters that differ, a swap of neighbours counting as one; the closest
+        first."""
+        most = most_typos(word) if most is None else most
         if not most:
             return []
         word = without_accents(word)

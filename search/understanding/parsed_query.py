@@ -125,9 +125,15 @@ class QueryParser:
             shown = self._image_vectors(query, images, items)
         with watch.stage("requirements"):
             query = replace(query, text=self._replica.lexical.with_umlauts(query.text))
-            corrected = self._replica.lexical.corrections(query.text)
+            corrections = self._replica.lexical.corrections
+            corrected = {**corrections(query.text), **corrections(query.without)}
+            query = replace(
+                query,
+                text=with_corrections(query.text, corrected),
+                without=with_corrections(query.without, corrected),
+            )
             vocabulary = self.vocabulary.current(self._replica.lexical.language)
-            of_text = tuple(parse(with_corrections(query.text, corrected), vocabulary))
+            of_text = tuple(parse(query.text, vocabulary))
             of_text = with_known_sizes(of_text, vocabulary, self._replica)
             if for_verdicts:
                 of_text = tuple(self._with_synonyms(each, vocabulary) for each in of_text)
@@ -140,7 +146,7 @@ class QueryParser:
             if composition is None and for_verdicts and query.weights.image:
                 of_images = self._read(items, images, vocabulary, words)
         with watch.stage("encode"):
-            of_words, encoded = self._text_vectors(query, with_corrections(text, corrected), said.denied)
+            of_words, encoded = self._text_vectors(query, text, said.denied)
             vectors = (*of_words, *without_taken(shown, composition))
             check_resembles(query, vectors)
         return ParsedQuery(

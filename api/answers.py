@@ -151,7 +151,7 @@ class AnswerOut(JsonModel):
         description="How many items, on all pages, are not among the hits since a twin of theirs is."
     )
     corrected: dict[str, str] = Field(
-        description="By words of the query that no item has: the catalog's words that were taken in their place."
+        description="By words of the query that no item has: the words that were taken in their place."
     )
     encoder: str
     timings_ms: dict[str, float] = Field(description="Milliseconds of each stage, and the total.")

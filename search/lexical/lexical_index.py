@@ -199,7 +199,7 @@ class LexicalIndex:
         return SPELLED_WORD.sub(spelled, text) if language.code in DIGRAPHS else text
 
     def corrections(self, text: str) -> dict[str, str]:
-        """The catalog's word for each word of a text, folded, that no item has and that is close to that one alone."""
+        """What each word of a text, folded, was meant to be that no item has and that seems to be mistyped."""
         return self._state.expander().corrections(text)
 
     def avoid(self, text: str, item_ids: NDArray[np.int64], wanted: str = "") -> Avoided:

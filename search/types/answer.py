@@ -108,7 +108,7 @@ class Answer:
 
     ``rerank_status`` is reranked if at least one candidate was; ``reranker`` names the model, None if no reranking was
     requested; ``rerank_note`` tells people why not all of it was done. ``requirements`` are those of the query.
-    ``corrected`` has, by words of the query that no item has, the catalog's words that were taken in their place.
+    ``corrected`` has, by words of the query that no item has, the words that were taken in their place.
     """
 
     hits: tuple[Hit, ...]

@@ -11,10 +11,12 @@ from vitrina.search.lexical.expansion import Alternative, Expansion
 from vitrina.search.lexical.term_dictionary import GappedPhrase, TermDictionary
 
 BETWEEN = ("any", "added", "artificial", "all", "the")
+ARTICLES = ("a", "an", "ein", "eine", "einen", "een", "un", "una", "une", "um", "uma")
+NEED, FOR = ("need", "needing"), ("for", "a", "an")
 FREE = ("free", "frei", "vrij", "less")
 FROM = ("of", "from", "von", "van")
 """What shops write between ``DENIALS`` and the name of what a thing lacks, and what they write after it: ``no added
-sugar``, ``free from sugar``, ``sugar-free``."""
+sugar``, ``without a mess``, ``no need for glue``, ``free from sugar``, ``sugar-free``."""
 
 ANDS = ("and", "or", "und", "oder", "et", "ou", "y", "e", "o", "en")
 ORS = ("or", "nor", "oder", "ou", "o")
@@ -35,7 +37,9 @@ def denials(expansion: Expansion, dictionary: TermDictionary) -> Iterator[Gapped
         return
     before, free = dictionary.ids_of(DENIALS), dictionary.ids_of(FREE)
     yield (before, *words)
-    yield (before, dictionary.ids_of(BETWEEN), *words)
+    yield (before, dictionary.ids_of((*BETWEEN, *ARTICLES)), *words)
+    yield (before, dictionary.ids_of(NEED), *words)
+    yield (before, dictionary.ids_of(NEED), dictionary.ids_of(FOR), *words)
     yield (before, None, dictionary.ids_of(ORS), *words)
     yield (free, dictionary.ids_of(FROM), *words)
     yield (*words, free)

@@ -264,7 +264,7 @@ class Layout:
         for name_column, value_column, pair in self.pairs:
             name, value = cells.pop(name_column, None), cells.pop(value_column, None)
             for own, of_own in of_pair(pair, name, value):
-                if not self._is_noise(own):
+                if not self._is_noise(own) or folded(own) in self._by_key:  # which is meant of that column
                     found.setdefault(own, of_own)
         for column, each in self._lists:
             if each.of in ("all", kind) and isinstance(cell := cells.get(column), str):

@@ -468,6 +468,16 @@ def test_etsy_in_french_without_keys(tmp_path: Path) -> None:
     assert (basket.item.sku, rejections) == ("Panier", [])
 
 
+def test_an_option_called_as_an_ignored_column_is_one(tmp_path: Path) -> None:
+    table = (
+        "TITLE,DESCRIPTION,PRICE,CURRENCY_CODE,QUANTITY,TAGS,MATERIALS,IMAGE1,VARIATION 1 TYPE,VARIATION 1 NAME,VARIATION 1 VALUES,SKU\n"
+        'Fern,Green,12,USD,40,plant,,1.jpg,Custom Property,Quantity,"1 plant,3 plants","F1,F3"\n'
+    )
+    fern = only(write(tmp_path, "EtsyListingsDownload.csv", table)).item
+    assert fern.attributes["quantity"] == ("1 plant", "3 plants")
+    assert [each.options for each in fern.variants] == [{"quantity": "1 plant"}, {"quantity": "3 plants"}]
+
+
 def test_wix_names_its_files_without_addresses(tmp_path: Path) -> None:
     image = "a47bec_5d5931d309c440e58ae748d45778c293~mv2.jpg"
     table = f'handleId,fieldType,name,productImageUrl,price,productOptionName1,productOptionType1,productOptionDescription1\nP,Product,Collar,{image};{image[:38]}.png,20,Color,COLOR,"#b81616:Red;rgb(193,180,123):Cream"\n'

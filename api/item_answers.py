@@ -31,7 +31,7 @@ class VariantOut(JsonModel):
     currency: str | None
     identifiers: list[str] = Field(description="Barcodes and other codes.")
     url: str | None
-    title: str = Field(description="Its own title; empty if it is called as the item is.")
+    title: str = Field(description="Its own title, as it was given; empty if it has none.")
     image_url: str | None = Field(description="Its own main image, null if it has none of its own.")
 
     @classmethod

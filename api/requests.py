@@ -255,7 +255,7 @@ class VariantIn(CatalogModel):
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
     identifiers: list[str] = Field(default_factory=list, description="Barcodes and other codes.")
     url: Annotated[str, Field(json_schema_extra=URL)] | None = None
-    title: str = Field("", max_length=MAX_TITLE_CHARS, description="Its own title, if it is not called as the item is.")
+    title: str = Field("", max_length=MAX_TITLE_CHARS, description="Its own title; it stays as the item's changes.")
     images: list[Position] = Field(
         default_factory=list, description="The positions of its images among those of the item."
     )

@@ -29,9 +29,9 @@ export function optionsOf({ options, sku }) {
   return Object.values(options).join(", ") || sku;
 }
 
-/** What a variant is called beside others of which some have titles of their own; empty where none has. */
+/** What a variant is called beside others of which some have other titles than the item; empty where none has. */
 export function titleOf(variant, variants, itemTitle) {
-  return variants.some(({ title }) => title) ? variant.title || itemTitle : "";
+  return variants.some(({ title }) => title && title !== itemTitle) ? variant.title || itemTitle : "";
 }
 
 /** The name of a field as a label: "Sleeve length" for sleeve_length. */

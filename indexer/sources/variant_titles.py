@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded
 from vitrina.indexer.sources.column_values import cell_at
+from vitrina.search.types.item import Variant
 
 _WORD = re.compile(r"\w+")
 
@@ -25,6 +27,13 @@ def whole_title(name: str, of_item: str, options: Iterable[object]) -> str:
     words, own = _words(of_item) - of_options, _words(name) - of_options
     n_shared = len(words & own)
     return name if 2 * n_shared > len(words) or (n_shared > 1 and 2 * n_shared >= len(own)) else ""
+
+
+def own_titles(variants: tuple[Variant, ...], of_item: str) -> tuple[Variant, ...]:
+    """The variants of a product's rows, without titles where none has another than the item's: that is the product's,
+    which stands in its first row or in each, and may change without them."""
+    repeats = all(each.title in ("", of_item) for each in variants)
+    return tuple(replace(each, title="") for each in variants) if repeats else variants
 
 
 def _words(text: str) -> set[str]:

@@ -29,8 +29,8 @@ class Variant:
 
     ``sku`` is the shop's key of the variant; some have none. ``options`` say what it is, in the shop's order, under the
     names that attributes have (``colour``, ``size``). ``identifiers`` are its barcodes and other codes. ``images`` are
-    the positions of its images among those of the item. Price and currency are as an item's. ``title`` is empty where
-    the variant is called as the item is.
+    the positions of its images among those of the item. Price and currency are as an item's. ``title`` is its own,
+    also where it says the same as the item's, and empty where the shop gives it none.
     """
 
     sku: str = ""
@@ -70,7 +70,7 @@ class Item:
             currency = self.currency or next((each.currency for each in self.variants if each.currency), None)
             known = [each.price_cents for each in self.variants if each.price_cents is not None]
             own = min(known, default=None) if self.price_cents is None else self.price_cents
-            variants = tuple(priced(titled(variant, self.title), own, currency) for variant in self.variants)
+            variants = tuple(priced(variant, own, currency) for variant in self.variants)
             prices = [variant.price_cents for variant in variants if variant.price_cents is not None]
             object.__setattr__(self, "variants", variants)
             object.__setattr__(self, "price_cents", min(prices, default=None))
@@ -88,11 +88,6 @@ class Item:
         if self.price_cents is None or prices:
             return max(prices, default=None)
         return max(self.price_cents, self.price_to_cents or 0)
-
-
-def titled(variant: Variant, title: str) -> Variant:
-    """A variant without a title that is the item's."""
-    return replace(variant, title="") if title and variant.title == title else variant
 
 
 def priced(variant: Variant, price_cents: int | None, currency: str | None) -> Variant:

@@ -174,7 +174,7 @@ def test_a_variant_keeps_its_own_title_and_a_hit_is_called_by_it(client: TestCli
     created = client.put("/v1/items/m20", json=MOUSE).json()
     assert (created["title"], [each["title"] for each in created["variants"]]) == (
         "M20 Mouse - Black",
-        ["", "M20 Mouse - Pink"],
+        ["M20 Mouse - Black", "M20 Mouse - Pink"],
     )
     for filters, title in (({"hue": "pink"}, "M20 Mouse - Pink"), ({"hue": "black"}, "M20 Mouse - Black")):
         (hit,) = client.post("/v1/search", json={"filters": filters}).json()["hits"]
@@ -187,11 +187,12 @@ def test_a_variant_keeps_its_own_title_and_a_hit_is_called_by_it(client: TestCli
 
 def test_titles_of_variants_are_patched_with_them(client: TestClient) -> None:
     client.put("/v1/items/m20", json=MOUSE)
-    renamed = client.patch("/v1/items/m20", json={"title": "M20 Mouse"}).json()
-    assert [each["title"] for each in renamed["variants"]] == ["", "M20 Mouse - Pink"]
+    for title in ("M20 Mouse - Pink", "M20 Mouse", "M20 Mouse - Black", "M20 Mouse"):
+        renamed = client.patch("/v1/items/m20", json={"title": title}).json()
+        assert [each["title"] for each in renamed["variants"]] == ["M20 Mouse - Black", "M20 Mouse - Pink"]
     variants = [{"sku": "M-1", "title": "M20 Mouse"}, {"sku": "M-2", "title": "M20 Mouse - Rose"}]
     changed = client.patch("/v1/items/m20", json={"variants": variants}).json()
-    assert [each["title"] for each in changed["variants"]] == ["", "M20 Mouse - Rose"]
+    assert [each["title"] for each in changed["variants"]] == ["M20 Mouse", "M20 Mouse - Rose"]
     too_long = [{"sku": "M-1", "title": "x" * 2_001}]
     assert client.patch("/v1/items/m20", json={"variants": too_long}).status_code == 422
 

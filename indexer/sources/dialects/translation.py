@@ -242,7 +242,7 @@ class _Translator:
         attributes = constant(options, layout) if len(rows) > 1 else {}
         differing = self._differing(spread) if len(rows) > 1 else ()
         variants = []
-        titles = self._columns.fields.get("title", ())
+        titles = self._columns.fields.get("title", ()) if len(rows) > 1 else ()
         apart = words_apart(row.cells.get(next(iter(titles), "")) for row in rows)
         for (row, _), own, words in zip(spread, options, apart, strict=True):
             of_row, when = self._layout(row.cells), self._dialect.variants.when

@@ -51,7 +51,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     told = replace(first.item, description=EVIL, price_cents=1050, currency="EUR", url="javascript:alert(1)")
     first = replace(first, item=told)
     mice = (
-        Variant("mouse-1", {"colour": "black"}, 900, "EUR", images=(0,)),
+        Variant("mouse-1", {"colour": "black"}, 900, "EUR", images=(0,), title="M20 Mouse - Black"),
         Variant("mouse-2", {"colour": "pink"}, 900, "EUR", images=(1,), title="M20 Mouse - Pink"),
     )
     pair = [make_image("black"), make_image("red", noise=77)]

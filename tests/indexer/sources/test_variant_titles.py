@@ -28,6 +28,7 @@ WOOCOMMERCE = (
     "2,variation,V-B,V-Neck - Blue,1,V,20,Color,Blue\n"
     "3,variation,V-R,V-Neck - Red,1,V,21,Color,Red\n"
 )
+SHOPIFY = "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price\ntee,Tee,Size,S,T-S,10\ntee,,,M,T-M,10\n"
 NESTED = [
     {"sku": "S-R", "title": "Linen shirt in red", "color": "red", "price": 10},
     {"sku": "S-B", "title": "Blue / Large", "color": "blue", "size": "L", "price": 11},
@@ -47,7 +48,21 @@ def shirt(variants: object) -> str:
 @pytest.mark.parametrize(
     ("name", "text", "title", "titles"),
     [
-        ("feed.tsv", MERCHANT, "M20 Wireless Mouse - Black", ["", "M20 Wireless Mouse - Pink"]),
+        (
+            "feed.tsv",
+            MERCHANT,
+            "M20 Wireless Mouse - Black",
+            ["M20 Wireless Mouse - Black", "M20 Wireless Mouse - Pink"],
+        ),
+        (
+            "feed.tsv",
+            MERCHANT.replace("Mouse - Black", "Mouse").replace("Mouse - Pink", "Mouse"),
+            "M20 Wireless Mouse",
+            ["", ""],
+        ),
+        ("shopify.csv", SHOPIFY, "Tee", ["", ""]),
+        ("shopify.csv", SHOPIFY.replace("tee,,,M,T-M,10\n", ""), "Tee", [""]),
+        ("shop.csv", PARENTS.replace("Tee red", "Tee").replace("Blue,Blue", "Tee,Blue"), "Tee", ["", ""]),
         ("shop.csv", PARENTS, "Tee", ["Tee red", ""]),
         ("magento.csv", MAGENTO, "Gwyn Tee", ["Gwyn Tee-XS-Red", "Gwyn Tee-S-Blue"]),
         ("woo.csv", WOOCOMMERCE, "V-Neck", ["V-Neck - Blue", "V-Neck - Red"]),

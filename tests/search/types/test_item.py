@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vitrina.search.types.item import Item, Variant, embedding_text
 
 RED_S = Variant("T-1", {"colour": "Red", "size": "S"}, 1800, "EUR", ("4006381333931",), (0,))
@@ -40,6 +42,8 @@ def test_a_variant_is_called_by_its_own_title_or_as_the_item() -> None:
     item = Item(
         "M", "Mouse - Black", variants=(Variant("a", title="Mouse - Black"), Variant("b", title="Mouse - Pink"))
     )
-    assert [each.title for each in item.variants] == ["", "Mouse - Pink"]
+    assert [each.title for each in item.variants] == ["Mouse - Black", "Mouse - Pink"]
     assert [item.title_of(at) for at in (None, 0, 1)] == ["Mouse - Black", "Mouse - Black", "Mouse - Pink"]
-    assert Item("M", variants=(Variant("a", title="Pink"),)).title_of(0) == "Pink"
+    renamed = replace(replace(item, title="Mouse - Pink"), title="Mouse")
+    assert [renamed.title_of(at) for at in (None, 0, 1)] == ["Mouse", "Mouse - Black", "Mouse - Pink"]
+    assert Item("M", "Mouse", variants=(Variant("a"),)).title_of(0) == "Mouse"

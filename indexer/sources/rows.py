@@ -290,7 +290,8 @@ class _RowReader:
         currency = read("currency", parse_currency, None) or currency
         default: tuple[int | None, str | None] = (None, currency)
         read_amount = partial(_read_price, currency, self._columns.decimal_mark)
-        price_cents, own_currency = read("price", read_amount, default)
+        cents = read("price_cents", parse_cents, None)
+        price_cents, own_currency = read("price", read_amount, default) if cents is None else (cents, currency)
         sale_cents, sale_currency = read("sale_price", read_amount, default)
         if sale_cents and (price_cents is None or sale_cents < price_cents):
             price_cents, own_currency = sale_cents, sale_currency

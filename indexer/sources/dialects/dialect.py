@@ -179,6 +179,7 @@ class Variants(_Part):
 
     sku: Names = ()
     price: Names = ()
+    price_cents: Names = ()
     sale_price: Names = ()
     currency: Names = ()
     identifiers: Names = ()

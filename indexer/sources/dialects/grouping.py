@@ -227,6 +227,7 @@ def _with_join(
         Variants(),
         sku=_folded(skus),
         price=_folded(fields.get("price", ())),
+        price_cents=_folded(fields.get("price_cents", ())),
         sale_price=_folded(fields.get("sale_price", ())),
         currency=_folded(fields.get("currency", ())),
         identifiers=dialect.variants.identifiers,

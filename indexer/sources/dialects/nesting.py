@@ -14,7 +14,7 @@ from vitrina.indexer.sources.dialects.layout import Layout
 from vitrina.indexer.sources.dialects.pairs import Cells, split_list
 from vitrina.indexer.sources.variant_titles import titled
 
-ROLES = ("sku", "price", "sale_price", "currency", "identifiers", "image", "url")
+ROLES = ("sku", "price", "price_cents", "sale_price", "currency", "identifiers", "image", "url")
 """What a variant's cells are read for, besides its options."""
 
 _SEVERAL = frozenset({"identifiers", "image"})
@@ -65,7 +65,7 @@ def nested_variants(
         for each in objects
         if isinstance(each, Mapping) and is_shown(each)
         for roles, options in [_read(each, cells, variants, bind)]
-        if roles.keys() & {"sku", "price", "identifiers"} or options
+        if roles.keys() & {"sku", "price", "price_cents", "identifiers"} or options
     ]
     if found and column:
         del cells[column]

@@ -47,7 +47,7 @@ Rows = Iterable[TableRow | Rejection]
 MAX_COLUMNS = 10_000
 """Columns that one layout knows, of objects that all have other keys."""
 
-_LEVELS = frozenset({"sku", "price", "sale_price", "currency", "identifiers"})
+_LEVELS = frozenset({"sku", "price", "price_cents", "sale_price", "currency", "identifiers"})
 """The roles whose columns tell nothing of the product as a whole once they are its variants'."""
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import gc
 import os
+import sqlite3
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -152,6 +153,38 @@ def statements_compiled_once() -> Iterator[None]:
         patch.setattr(Engine, "_compiled_cache", property(lambda _: compiled, lambda *_: None), raising=False)
         patch.setattr(Dialect, "__hash__", lambda self: hash(type(self)))  # in the key of what was compiled
         patch.setattr(Dialect, "__eq__", lambda self, other: type(self) is type(other))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrated_once(tmp_path_factory: pytest.TempPathFactory, statements_compiled_once: None) -> Iterator[None]:
+    """A new catalog's file is a copy of one that its migrations made, under a name of its own: they take longer than
+    most tests, many of which make several."""
+    from contextlib import closing
+    from uuid import uuid4
+
+    from sqlalchemy import update
+
+    from tests.fakes import blank_catalog
+    from vitrina.search.store import database as module
+    from vitrina.search.store.sql import SqlDatabase
+    from vitrina.search.store.sqlite_file import SqliteFile
+
+    blank = tmp_path_factory.mktemp("blank") / "catalog.db"
+    blank.write_bytes(blank_catalog())
+    migrate = module.migrate
+
+    def migrate_or_copy(database: SqlDatabase) -> None:
+        if not isinstance(database, SqliteFile) or module.schema_version(database.engine) is not None:
+            migrate(database)
+            return
+        with closing(sqlite3.connect(blank)) as source, closing(database.engine.raw_connection()) as target:
+            source.backup(cast("sqlite3.Connection", target.driver_connection))
+        with database.write() as connection:
+            connection.execute(update(module.clock).values(catalog=uuid4().hex))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "migrate", migrate_or_copy)
         yield
 
 

@@ -97,7 +97,7 @@ def find_form_objection(text: str, verdicts: Sequence[Verdict]) -> Objection | N
         return Objection(ObjectionKind.EMPTY)
     if unusual := next(unusual_characters(text, verdicts), None):
         return Objection(ObjectionKind.UNUSUAL, f"U+{ord(unusual):04X}")
-    if len(text) > max_characters(verdicts):
+    if is_too_long(text, verdicts):
         return Objection(ObjectionKind.LONG)
     return None if _ENDED.search(text) else Objection(ObjectionKind.CUT_OFF, text[-20:])
 
@@ -110,9 +110,10 @@ def unusual_characters(text: str, verdicts: Sequence[Verdict]) -> Iterator[str]:
             yield character
 
 
-def max_characters(verdicts: Sequence[Verdict]) -> int:
-    """Return the prompts' limit, or more for many verdicts: two wordings differ in length by less than twice."""
-    return max(MAX_EXPLANATION_CHARACTERS, 2 * len(explanation(verdicts)))
+def is_too_long(text: str, verdicts: Sequence[Verdict]) -> bool:
+    """Whether a text exceeds the prompts' limit, which is higher for many verdicts: two wordings differ in length by
+    less than twice. The template takes milliseconds, and is written for texts above the usual limit alone."""
+    return len(text) > MAX_EXPLANATION_CHARACTERS and len(text) > 2 * len(explanation(verdicts))
 
 
 def _words_of(verdict: Verdict) -> tuple[str, ...]:
@@ -279,4 +280,4 @@ def _written(
 
 
 def _is_lost(text: str, verdicts: Sequence[Verdict]) -> bool:
-    return len(text) > max_characters(verdicts) or any(unusual_characters(text, verdicts))
+    return is_too_long(text, verdicts) or any(unusual_characters(text, verdicts))

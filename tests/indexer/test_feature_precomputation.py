@@ -44,6 +44,11 @@ def drawing(number: int) -> Image.Image:
     return render(product(number), size=700).image
 
 
+@cache
+def drawn_png(number: int) -> bytes:
+    return png(drawing(number))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.save("fast-vlm", tmp_path_factory.mktemp("vlm"))
@@ -105,7 +110,7 @@ def test_precomputed_features_judge_as_a_search_would(
     store: Store, folder: Path, reranker: TransformersReranker, encoder: FakeEncoder
 ) -> None:
     drawn = [drawing(index) for index in range(12)]
-    store.images.put_all([png(each) for each in drawn])
+    store.images.put_all([drawn_png(index) for index in range(12)])
     entries = [make_entry(encoder, f"{at}", "A drawing", images=[each]) for at, each in enumerate(drawn)]
     store.catalog.commit(open_index_version(store, encoder), entries)
     assert precompute_features(store, reranker).n_done == 12
@@ -169,7 +174,7 @@ def test_an_empty_catalog(store: Store, reranker: TransformersReranker) -> None:
 
 
 def drawn_source(n: int) -> MemorySource:
-    drawings = [drawing(index) for index in range(n)]
+    drawings = [drawn_png(index) for index in range(n)]
     words_alone = [make_record("words", "A mug")]
     shown_twice = [make_record("second", "A drawing", images=[drawings[0], drawings[1]])]
     return MemorySource(
@@ -197,7 +202,7 @@ def test_features_are_computed_while_rows_are_indexed(
         assert names == ["read", "fetch", "decode", "embed", "features", "commit", "publish"]
         assert n_without_features(store, reranker.identity) == 0
         indexer.run(drawn_source(12))
-        changed = [make_record("0", "Another title", images=[drawing(0)])]
+        changed = [make_record("0", "Another title", images=[drawn_png(0)])]
         indexer.run(MemorySource(changed))
     assert (opened, features.n_computed) == (["opened"], 12)
 

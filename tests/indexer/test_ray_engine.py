@@ -33,7 +33,7 @@ from vitrina.search.types.errors import EncoderError, MissingDependencyError, St
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.models import Vectors
 
-N_PRODUCTS = 40
+N_PRODUCTS = 12
 N_ROWS = 5 * CHUNK_ROWS
 BROKEN = b"\xff\xd8\xff\xe0 this is no picture"
 

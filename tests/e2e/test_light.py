@@ -29,6 +29,23 @@ sys.argv = ["vitrina", *sys.argv[2:]]
 main()
 """
 
+EACH_WITHOUT = """
+import json, sys, traceback
+for name in sys.argv[1].split(","):
+    sys.modules[name] = None
+from vitrina.api.cli import main
+for arguments in json.loads(sys.argv[2]):
+    sys.argv = ["vitrina", *arguments]
+    print(file=sys.stderr)
+    print("#", *arguments, file=sys.stderr)
+    try:
+        main()
+    except SystemExit as ended:
+        print("exit status", ended.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+"""
+
 WATCHED = """
 import sys
 heavy = sys.argv[1].split(",")
@@ -105,21 +122,21 @@ def test_nothing_is_missed_without_pytorch(store: Path) -> None:
     assert "fail" not in answer["rerank_note"]
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
+def test_other_models_name_the_extra(store: Path) -> None:
+    commands = [
         ("encoder", "use", "ViT-B-32/openai"),
         ("encoder", "export", "embedded"),
         ("reranker", "export", "embedded"),
         ("train", "encoder", "--out", "nowhere"),
-    ],
-    ids=lambda arguments: " ".join(arguments[:2]),
-)
-def test_other_models_name_the_extra(store: Path, arguments: tuple[str, ...]) -> None:
-    ended = run(WITHOUT, *arguments, "--store", str(store))
-    assert ended.returncode == 1
-    assert "pip install 'vitrina[models]'" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    ]
+    ended = run(EACH_WITHOUT, json.dumps([(*command, "--store", str(store)) for command in commands]))
+    parts = ended.stderr.split("\n# ")[1:]
+    assert len(parts) == len(commands)
+    for command, said in zip(commands, parts, strict=True):
+        assert said.startswith(" ".join(command))
+        assert said.count("exit status") == said.count("exit status 1\n") == 1
+        assert "pip install 'vitrina[models]'" in said
+        assert "Traceback" not in said
 
 
 def test_parquet_and_evaluation_name_their_extras(store: Path, tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
         own = replace(table, within=inner) if is_held else replace(table, prefix=f"{prefix}.{inner}.item")
         if _are_of_products(own):
             table, columns = own, union_of_columns(own.rows())
-    elif columns and not any(map(_is_own, known)) and (within := list_within(path, encoding, prefix)) is not None:
+    elif columns and not _are_products(table) and (within := list_within(path, encoding, prefix)) is not None:
         table = _opened(path, within, encoding)
         columns = table.columns
     if not columns:
@@ -231,9 +231,25 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
     return _with_lists_beside(replace(table, columns=columns))
 
 
-def _is_own(name: str) -> bool:
-    """Whether a folded name is that of a title or a price, of which a product has one, and a section has neither."""
-    return any(is_named_as(each, name) or name in name_table("names")[each] for each in ("title", "price"))
+def _are_products(table: JsonDocumentTable) -> bool:
+    """Whether the first objects of a list have what a product has of its own and a section of an answer has not: a
+    title, a price or a text, or a key, which is another one in each of several."""
+    rows = [row.cells for row in islice(table.rows(), 10) if isinstance(row, TableRow)]
+    names = {column: folded(column) for column in table.columns}
+    titled = any(_is_called(name, field) for name in names.values() for field in ("title", "price"))
+    texts = [row.get(column) for column, name in names.items() if _is_called(name, "description") for row in rows]
+    keys = [[row.get(column) for row in rows] for column, name in names.items() if _is_key(name)]
+    is_keyed = any(isinstance(own[0], (str, int)) and 1 < len(rows) == len({*map(str, own)}) for own in keys if own)
+    return titled or is_keyed or any(isinstance(text, str) and any(map(str.isalpha, text)) for text in texts)
+
+
+def _is_called(name: str, field: str) -> bool:
+    return is_named_as(field, name) or name in name_table("names")[field]
+
+
+def _is_key(name: str) -> bool:
+    """Whether a folded name is that of a product's key; the ``key`` of a section says which of them it is."""
+    return _is_called(name, "sku") and name != "key"
 
 
 def _with_lists_beside(table: JsonDocumentTable) -> JsonDocumentTable:

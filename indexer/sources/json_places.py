@@ -56,6 +56,18 @@ SOLD = frozenset(
 )  # fmt: skip
 """Keys of what is sold, and no section of a shop."""
 
+_EXTRAS = frozenset(
+    {
+        "delivery", "deliveries", "delivery_options", "shipping", "shipments", "shipping_methods", "shipping_options",
+        "options", "extras", "related", "related_products", "addons", "add_ons", "accessories", "services", "fees",
+        "upsells", "cross_sells", "recommendations", "versand", "lieferung", "optionen", "zubehor", "livraison",
+        "accessoires", "envio", "envios", "opciones", "accesorios", "spedizione", "opzioni", "accessori", "entrega",
+        "frete", "opcoes", "acessorios", "verzending", "levering", "opties", "dostawa", "opcje", "akcesoria",
+        "доставка", "опции", "аксессуары",
+    }
+)  # fmt: skip
+"""Keys, folded, of what is sold with a product, or shown beside it."""
+
 N_KEYED = 3
 """By so many objects those under keys are told to be products."""
 
@@ -193,16 +205,29 @@ def lists_beside(path: Path, encoding: TextEncoding, prefix: str) -> dict[str, b
 
 def list_within(path: Path, encoding: TextEncoding, prefix: str) -> str | None:
     """Where in the objects at a prefix, which are sections of an answer, the first list of what has names and prices
-    stands; None if there is none, or something around it has a name itself."""
+    stands; None if there is none but those of extras, or something around it has a name itself."""
     keys: dict[str, set[str]] = {}
     for at, event, value in first_events(path, encoding):
         if event == "map_key" and at.startswith(f"{prefix}."):
             keys.setdefault(at, set()).add(str(value))
-    if any(_is_named(held) for at, held in keys.items() if "item" not in at[len(prefix) + 1 :].split(".")):
+        elif event == "string" and _is_title(at, prefix):
+            return None
+    if any(_is_named(held) for at, held in keys.items() if "item" not in _places(at, prefix)):
         return None
     named = [at for at, held in keys.items() if _is_named(held)]
-    sold = (at for at in named if at.endswith(".item") and _is_priced(keys[at]))
+    own = (at for at in named if _EXTRAS.isdisjoint(map(folded, _places(at, prefix))))
+    sold = (at for at in own if at.endswith(".item") and _is_priced(keys[at]))
     return next((at for at in sold if not any(at.startswith(f"{around}.") for around in named)), None)
+
+
+def _places(at: str, prefix: str) -> list[str]:
+    return at[len(prefix) + 1 :].split(".")
+
+
+def _is_title(at: str, prefix: str) -> bool:
+    """Whether a text at a place is what the object at a prefix, or one in it and in no list, is called."""
+    places = _places(at, prefix) if at.startswith(f"{prefix}.") else ["item"]
+    return "item" not in places and folded(places[-1]) in name_table("names")["title"]
 
 
 def _list_around(prefix: str) -> str:

@@ -560,6 +560,26 @@ def test_lists_in_what_has_a_name_or_a_price_are_parts_of_it(tmp_path: Path, own
 
 
 @pytest.mark.parametrize(
+    "own",
+    [
+        {"code": "{}", "details": {"heading": "Pot {}"}, "sellers": [{"name": "Clay & Co", "price": 5}]},
+        {"uid": 4, "details": {"heading": "Pot {}"}, "sellers": [{"name": "Clay & Co", "price": 5}]},
+        {"id": "{}", "glaze": "matt", "made": {"by": [{"name": "Clay & Co", "price": 5}]}},
+        {"text": "A pot of clay {}", "more": {"list": [{"name": "Saucer", "price": 2}]}},
+        {"glaze": "matt {}", "delivery": [{"name": "By bike", "price": 5}]},
+        {"glaze": "matt {}", "Options": {"list": [{"name": "Saucer", "price": 2}]}},
+    ],
+)
+def test_objects_with_a_key_or_a_text_are_no_sections_and_extras_no_products(
+    tmp_path: Path, own: dict[str, object]
+) -> None:
+    rows = [json.loads(json.dumps(own).replace("{}", each)) for each in ("P1", "P2")]
+    source = open_source(str(write(tmp_path, "a.json", json.dumps(rows))), {"sku": next(iter(own))})
+    assert len([*source.rows()]) == 2
+    assert next(iter(own)) in source.fields.values()
+
+
+@pytest.mark.parametrize(
     ("change", "cents"),
     [
         ({}, 2_950_000),

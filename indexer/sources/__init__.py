@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -28,6 +29,7 @@ from vitrina.indexer.sources.feed import open_feed
 from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.json_ld import open_page
 from vitrina.indexer.sources.jsonl import open_jsonl
+from vitrina.indexer.sources.keys import keyed_note
 from vitrina.indexer.sources.money import DecimalMark, usual_decimal_mark
 from vitrina.indexer.sources.parquet import ParquetTable
 from vitrina.indexer.sources.parts import open_parts
@@ -90,7 +92,8 @@ class TableSource:
 
     ``headers`` says which of the file's columns a name stands for, ``container`` in which one the objects of a row are.
     Of the file's own columns, ``ignored`` are those that the dialect leaves out, and ``empty_columns``, once all rows
-    are read, those in which no row has anything; ``hidden`` then counts what the shop does not show.
+    are read, those in which no row has anything; ``hidden`` then counts what the shop does not show, and ``n_further``
+    the rows that are further images of products.
     """
 
     table: Table
@@ -103,6 +106,7 @@ class TableSource:
     ignored: frozenset[str] = frozenset()
     empty_columns: set[str] = field(default_factory=set, compare=False)
     hidden: HiddenCounts = field(default_factory=HiddenCounts, compare=False)
+    n_further: Counter[str] = field(default_factory=Counter, compare=False)
 
     @property
     def name(self) -> str:
@@ -150,9 +154,7 @@ class TableSource:
         notes = [*self.table.notes]
         if self.columns.keyed_by != "key":
             column = self._spelled(self.columns.fields["sku"][-1])
-            more = " and, as it repeats, a digest of what else a row says besides prices"
-            told = column + (more if self.columns.keyed_by == "row" else "")
-            notes.append(f"{self.name} has no column of keys: items go by {told}; --map sku=COLUMN names a key.")
+            notes.append(keyed_note(self.name, column, self.columns.keyed_by, self.n_further.total()))
         if (no_price := self.columns.no_price) is not None:
             column = self._spelled(self.columns.fields["price"][0])
             told = f"nothing in {self._spelled(no_price)} is a price as it stands, and it is left out"
@@ -164,9 +166,12 @@ class TableSource:
     def rows(self) -> Iterator[Record | Rejection]:
         """Every row as a record or as its rejection, in the file's order."""
         self.hidden.clear()
+        self.n_further.clear()
         try:
             rows = self._noted(self.table.rows())
             for row in translate(rows, self.layout, self.columns, self.kept, self.hidden):
+                if self.columns.keyed_by == "image":
+                    self.n_further["rows"] += row.n_rows - 1
                 yield row if isinstance(row, Rejection) else read_row(row, self.columns, self.files)
         except (OSError, EOFError, zlib.error) as error:
             raise _unreadable(self.table.path, error) from error
@@ -207,7 +212,8 @@ def open_source(
     chosen = open_dialect(dialect) if dialect else None
     opened = _open(path, encoding)
     if not isinstance(opened, Table):
-        _refuse_mapping(path, mapping)
+        if mapping:
+            raise SourceError(f"{path} has no columns to map.", remedy="Index it without --map, in a run of its own.")
         return opened
     table = opened
     layout = chosen or _recognised(table)
@@ -389,11 +395,3 @@ def _unreadable(path: Path, error: Exception) -> SourceError:
     return SourceError(
         f"{path} cannot be read: {error.strerror or error}.", remedy="Check the file and its permissions."
     )
-
-
-def _refuse_mapping(path: Path, mapping: Mapping[str, str] | None) -> None:
-    if mapping:
-        raise SourceError(
-            f"{path} has no columns to map.",
-            remedy="Index it without --map, in a run of its own.",
-        )

@@ -25,8 +25,9 @@ from vitrina.indexer.sources.column_values import (
 )
 from vitrina.search.types.errors import SourceError
 
-KeyedBy = Literal["key", "title", "row"]
-"""What items go by: their keys, titles where nothing is a key, or where these repeat, with what else their rows say."""
+KeyedBy = Literal["key", "title", "image", "row"]
+"""What items go by: their keys, titles where nothing is a key, also where they repeat for each image, or where they
+repeat otherwise, with what else their rows say."""
 
 _KEYS = (
     "sku id pid article artikel item material style model part handle index gtin upc isbn asin ean barcode plu model"
@@ -44,8 +45,16 @@ _CHANGING = re.compile(
 )
 """What is in the names of columns that say how an item is doing, and not what it is."""
 
-_NUMBER_OF_FILE = re.compile(r"[\W_]*\d*\.\w{3,4}$")
+_NUMBER_OF_FILE = re.compile(r"(?:(?![/\\])[\W_])*\d*\.\w{3,4}$")
 """What the files of a product's images are told apart by, as ``mug_1.jpg`` and ``mug_2.png``."""
+
+_OF_CAMERA = re.compile(
+    r"(?:img|imagen?|images|dsc[nf]?|pxl|vid|gopr|sam|p|cam|scan|screenshot|whatsappimage|pic|pict|pics|picture|photo|foto"
+    r"|bild|bilde|billede|kep|kuva|immagine|imagem|afbeelding|zdjecie|obrazek|resim|gorsel|фото|изображение|画像|写真|图片|圖片"
+    r"|이미지|사진|unnamed|untitled|download|file|default|product|item)?",
+    re.IGNORECASE,
+)
+"""The letters of what a camera, a phone or nobody in particular called a file, as ``IMG_0001.jpg`` and ``1.jpg``."""
 
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
 
@@ -117,7 +126,6 @@ def found_keys(
     """The columns of keys where no name says it, and whether titles, addresses or images' names must serve; takes those
     with barcodes, and titles that are numbers, out of ``fields``, and puts the titles that only their values tell into
     it."""
-    keyed_by: KeyedBy = "title"
     key, own = key_in(sample, free), fields.pop("sku", ())
     if not key and not own:  # "Artikel" may be the number or the name
         own = tuple(each for each in fields.get("title", ()) if is_of_digits(sample(), each))[:1]
@@ -131,6 +139,7 @@ def found_keys(
     others += [each for column in images[:1] for each in (column, f"{column}.path")]
     others += () if "title" in fields else fields.get("description", ())[:1]  # which is then short
     serving = [each for each in fields.get("title", ())[:1] if is_open and _are_pictured(sample(), each, images)]
+    keyed_by: KeyedBy = "image" if serving else "title"
     serving = serving or [each for each in others if is_open and are_different_texts(sample(), each)][:1]
     prices = fields.get("price", ())
     if not serving and is_open and (len(sample()) > 1 or bool(prices) or bool(images)):
@@ -144,19 +153,30 @@ def found_keys(
 
 def _are_pictured(rows: Sequence[Mapping[str, object]], title: str, images: Sequence[str]) -> bool:
     """Whether a table has a row for each image of a product: rows with one title say the same besides the image, whose
-    file is called as those of their other rows are, and as none of another title's, but for its number."""
+    file is called as those of their other rows are, and as none of another title's, but for its number. Files that a
+    camera called tell nothing."""
     if len(images) != 1 or not rows or any(is_blank(row.get(title)) for row in rows):
         return False
     told = {repr({name: cell for name, cell in row.items() if name != images[0]}) for row in rows}
     named = {(str(row[title]).strip(), _NUMBER_OF_FILE.sub("", str(row.get(images[0])))) for row in rows}
     n_titles, n_files = (len({*found}) for found in zip(*named, strict=True))
-    return len(rows) > len(told) == len(named) == n_titles == n_files
+    names = (re.sub(r"[\W\d_]", "", re.split(r"[\\/]", file)[-1]) for _, file in named)
+    return not any(map(_OF_CAMERA.fullmatch, names)) and len(rows) > len(told) == len(named) == n_titles == n_files
 
 
 def _is_title_name(column: str) -> bool:
     """Whether a column is called a title and nothing else, as the names of columns that were not parted are."""
     others = ("sku", "description", "price", "image", "url")
     return not any(has_word(folded(column), "words", each) for each in others)
+
+
+def keyed_note(name: str, column: str, keyed_by: KeyedBy, n_further: int) -> str:
+    """The note of what the items of a file go by where nothing is a key, and how many of its rows were taken for
+    further images of others."""
+    more = " and, as it repeats, a digest of what else a row says besides prices" if keyed_by == "row" else ""
+    note = f"{name} has no column of keys: items go by {column}{more}; --map sku=COLUMN names a key."
+    were = "row was taken for a further image" if n_further == 1 else "rows were taken for further images"
+    return f"{note} {n_further:,} {were} of products above, as they say the same." if n_further else note
 
 
 def no_key(columns: Sequence[str], source: str) -> SourceError:

@@ -870,6 +870,27 @@ def test_rows_for_each_image_of_a_product_are_one_item(tmp_path: Path) -> None:
         assert len(read(write(tmp_path, "other.csv", other))[0]) == 4
 
 
+@pytest.mark.parametrize("called", ["IMG_", "DSC0", "image", "photo-", "Picture ", "a/b/", "PXL_2026-", "画像"])
+def test_what_a_camera_calls_images_joins_no_rows(tmp_path: Path, called: str) -> None:
+    rows = [
+        f"Reed mat,25,{called}1.jpg",
+        f"Reed mat,25,{called}2.jpg",
+        "Clay jug,18,jug_1.jpg",
+        "Clay jug,18,jug_2.jpg",
+    ]
+    records, _ = read(write(tmp_path, "shop.csv", "\n".join(["name,price,photo", *rows])))
+    assert [len(each.images) for each in records] == [1] * 4
+
+
+def test_rows_that_are_taken_for_further_images_are_told(tmp_path: Path) -> None:
+    rows = ["Reed mat,25,mat_1.jpg", "Reed mat,25,mat_2.jpg", "Reed mat,25,mat_3.jpg", "Clay jug,18,jug.jpg"]
+    for n, told in ((4, "2 rows were taken for further images"), (2, "1 row was taken for a further image")):
+        source = open_source(str(write(tmp_path, "shop.csv", "\n".join(["name,price,photo", *rows[:n]]))))
+        for _ in range(2):
+            assert len([*source.rows()]) == n - int(told[0])
+            assert source.notes[0].endswith(f"{told} of products above, as they say the same.")
+
+
 def test_a_word_without_blanks_and_a_number_is_no_code(tmp_path: Path) -> None:
     table = "상품코드,상품명,상품 요약설명\nP1,머그컵1,큰 컵\nP2,머그컵2,작은 컵\n"
     mug = read(write(tmp_path, "shop.csv", table))[0][0].item

@@ -628,6 +628,27 @@ def test_a_column_of_prices_that_is_0_in_every_row_gives_way_to_one_with_amounts
     assert (bun.price_cents, pie.price_cents) == (0, 290)  # the next one may be of anything
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("weekly rental price", "Mietpreis", "installation price", "price with assembly", "deposit price"),
+        *(
+            "delivery price",
+            "Prix de location",
+            "precio instalación",
+            "prezzo noleggio",
+            "cena montażu",
+            "цена доставки",
+        ),
+    ],
+)
+def test_what_is_paid_for_a_rent_or_a_service_is_no_price_of_the_thing(tmp_path: Path, name: str) -> None:
+    table = f"sku,title,offer,{name},till price\n1,Gate,0,40,\n2,Tent,0,50,\n"
+    assert [each.item.price_cents for each in read(write(tmp_path, "shop.csv", table))[0]] == [0, 0]
+    table = f"sku,title,{name},till price\n1,Gate,40,90\n2,Tent,50,80\n"
+    assert [each.item.price_cents for each in read(write(tmp_path, "shop.csv", table))[0]] == [9000, 8000]
+
+
 def test_a_title_is_guessed_as_the_key_that_is_missing(tmp_path: Path) -> None:
     table = "page,제목,price\n1,Lamp,9\n,,\n1,Lamp,8\n,,3\n"
     with pytest.raises(SourceError) as error:

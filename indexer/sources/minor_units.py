@@ -20,6 +20,9 @@ _OF_SHOPEE = frozenset({"itemid", "shopid", "price", "price_min", "price_max"})
 _OF_ONE_AT_SHOPEE = 100_000
 """Shopee's API counts every currency in hundred-thousandths; none of its prices is finer than a cent."""
 
+_LOWEST_AT_SHOPEE = {"IDR": 1_000, "VND": 1_000, "COP": 100, "CLP": 100}
+"""Less than this nothing costs in such a currency: prices that would come to less were divided already."""
+
 _OF_CENTS = re.compile(r"(?<!^)_?(?:in_)?cents?$")
 _AMOUNTS = frozenset({"amount", "value"})
 
@@ -28,14 +31,17 @@ def with_decimals(value: Cells) -> Cells:
     """An object's whole prices with as many decimals as it, or its currency, says that they have."""
     if isinstance(code := value.get("currency"), dict) and not _MINOR_UNITS.isdisjoint(code) and "code" in code:
         value = {**value, **{key: code[key] for key in code if key in _MINOR_UNITS}, "currency": code["code"]}
-    if value.keys() >= _OF_SHOPEE and all(map(_is_of_shopee, (value["price"], value["price_min"], value["price_max"]))):
+    if value.keys() >= _OF_SHOPEE and _is_of_shopee(value):
         return {key: _paid_at_shopee(key, cell) for key, cell in value.items()}
     digits = next((str(value[key]) for key in value if key in _MINOR_UNITS), "").removesuffix(".0")
     return _scaled(value, int(digits)) if digits in ("0", "1", "2", "3") else value
 
 
-def _is_of_shopee(price: object) -> bool:
-    return isinstance(price, int) and price % 1000 == 0
+def _is_of_shopee(value: Cells) -> bool:
+    """Whether an object's prices are whole cents in hundred-thousandths, and no amounts that its currency has not."""
+    lowest = _LOWEST_AT_SHOPEE.get(str(value.get("currency")).upper(), 0) * _OF_ONE_AT_SHOPEE
+    prices = [value[key] for key in ("price", "price_min", "price_max")]
+    return all(isinstance(price, int) and price % 1000 == 0 and not 0 < price < lowest for price in prices)
 
 
 def _paid_at_shopee(key: str, cell: object, depth: int = 0) -> object:

@@ -586,6 +586,9 @@ def test_objects_with_a_key_or_a_text_are_no_sections_and_extras_no_products(
         ({"currency": "SGD", "price": 350_000, "price_min": 350_000, "price_max": 399_000}, 350),
         ({"price": 29500.0}, 2_950_000),
         ({"price": 29_512}, 2_951_200),
+        ({"price": 750_000, "price_min": 750_000, "price_max": 750_000}, 75_000_000),
+        ({"currency": "CLP", "price": 9_990_000, "price_min": 9_990_000, "price_max": 9_990_000}, 9_990_000),
+        ({"currency": "CLP", "price": 99_000_000, "price_min": 99_000_000, "price_max": 99_000_000}, 990),
     ],
 )
 @pytest.mark.parametrize("is_lines", [False, True])

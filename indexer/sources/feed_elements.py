@@ -70,9 +70,11 @@ class FeedShape:
         self._counts: Counter[ItemPath] = Counter()
         self._parents: set[ItemPath] = set()
         self._priced: set[ItemPath] = set()
+        self._titled: set[ItemPath] = set()
         self._parser = _parser()
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._data
 
     def feed(self, text: str) -> None:
         """Take in a piece of the text."""
@@ -94,18 +96,24 @@ class FeedShape:
         self._counts[path] += 1
         if len(attributes) > 1 and any(is_named_as("price", folded(name)) for name in attributes):
             self._priced.add(path)
+            if any(folded(name) in name_table("names")["title"] for name in attributes):
+                self._titled.add(path)
+
+    def _data(self, text: str) -> None:
+        if self._priced and not text.isspace() and (path := tuple(self._path)) in self._priced:
+            self._titled.add(path)
 
     def _end(self, tag: str) -> None:
         self._path.pop()
 
     def item_path(self) -> ItemPath | None:
         """The path of the items: of a known name, or else the elements with children that occur most often, or else
-        those that have a price among their attributes."""
+        those that have a price among their attributes, and a title or text rather than none."""
         if (known := self.known_path()) is not None:
             return known
         repeated, priced = (
-            [path for path in paths if self._counts[path] > 1 and len(path) > 1]
-            for paths in (self._parents, self._priced)
+            [path for path, n in self._counts.items() if path in paths and n > 1 and len(path) > 1]
+            for paths in (self._parents, self._titled or self._priced)
         )
         return min(repeated or priced, key=lambda path: (len(path), -self._counts[path]), default=None)
 

@@ -407,6 +407,19 @@ def test_rows_that_hold_all_in_attributes_have_their_text_as_a_cell(tmp_path: Pa
     assert [(each.item.sku, each.item.title, each.item.price_cents) for each in records][1] == ("B", "Mug B", 950)
 
 
+@pytest.mark.parametrize("row", ['<r id="{0}" title="Hob {0}" price="9.50"/>', '<r id="{0}" price="9.50">Hob {0}</r>'])
+def test_of_two_kinds_of_rows_in_attributes_those_with_a_title_are_the_products(tmp_path: Path, row: str) -> None:
+    zones = "".join(f'<zone code="{each}" price="4"/>' for each in ("north", "south", "west"))
+    rows = row.format(1) + row.format(2)
+    for held in (
+        f"<fees>{zones}</fees><stock>{rows}</stock>",
+        f"<stock>{rows}</stock><fees>{zones}</fees>",
+        zones + rows,
+    ):
+        records, _ = read(write(tmp_path, "feed.xml", f"<shop>{held}</shop>"))
+        assert [(each.item.sku, each.item.title) for each in records] == [("1", "Hob 1"), ("2", "Hob 2")]
+
+
 def test_elements_without_a_price_among_their_attributes_are_no_products(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         read(write(tmp_path, "rates.xml", '<Rates><Rate code="EUR" value="90"/><Rate code="USD" value="80"/></Rates>'))

@@ -2,8 +2,8 @@
 recipes.known_words``.
 
 They are the words of the texts that were written for the encoder (``shelves.txt``, ``shopper_queries.txt``): what shops
-write often enough, or shoppers type so often that it is no slip; and the usual words of English by the frequency
-dictionary of symspellpy. The most frequent come first.
+write often enough, or shoppers type so often that it is no slip; the names of brands and of well-known products in
+``brands.txt``; and the usual words of English by the frequency dictionary of symspellpy. The most frequent come first.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ LEAST_OF_SHOPS, LEAST_OF_ALL = 2, 6
 N_USUAL = 40_000
 """How many of the most frequent words of English are usual."""
 
+BRAND_PLACE = 12_000
+"""As frequent as the word in this place are names of brands that are rarer elsewhere."""
+
+BRANDS_FILE = Path(__file__).with_name("brands.txt")
+
 OF_SHOPS_SHARE = 0.7
 """What a word's share of the texts of shops and shoppers counts, beside its share of English."""
 
@@ -39,7 +44,9 @@ WORD = re.compile(r"(?<![\w'])[^\W\d_]{4,}(?![\w'])")
 """Whole words: no part of ``doesn't`` or ``G4x``."""
 
 
-def known_words(listings: Iterable[str], queries: Iterable[str], english: Mapping[str, int]) -> list[str]:
+def known_words(
+    listings: Iterable[str], queries: Iterable[str], english: Mapping[str, int], brands: Iterable[str] = ()
+) -> list[str]:
     """The words of four letters and more, the most frequent first; ``english`` has how frequent each is there, the most
     frequent first."""
     of_shops, of_shoppers = (
@@ -56,7 +63,10 @@ def known_words(listings: Iterable[str], queries: Iterable[str], english: Mappin
         here, there = of_all[word] / max(of_all.total(), 1), english.get(word, 0) / of_english
         return OF_SHOPS_SHARE * here + (1 - OF_SHOPS_SHARE) * there
 
-    return sorted(known, key=lambda word: (-share(word), word))
+    found = sorted(known, key=lambda word: (-share(word), word))
+    frequent = found[:BRAND_PLACE]
+    others = {word for name in brands for word in WORD.findall(name)} - {*frequent, *english}
+    return [*frequent, *sorted(others), *(word for word in found[BRAND_PLACE:] if word not in others)]
 
 
 def english_frequencies() -> dict[str, int]:
@@ -73,7 +83,8 @@ def main(out: Annotated[Path, typer.Option(help="The file to write.")] = OUT) ->
     listings += [title for kind in kinds for title in kind.titles]
     queries = [query for shelf in shelves for query, _ in shelf.queries]
     queries += [query for kind in kinds for query in kind.queries]
-    words = known_words(listings, queries, english_frequencies())
+    brands = BRANDS_FILE.read_text(encoding="utf-8").splitlines()
+    words = known_words(listings, queries, english_frequencies(), brands)
     out.write_text(textwrap.fill(" ".join(words), 120) + "\n", encoding="utf-8")
 
 

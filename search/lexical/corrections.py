@@ -13,7 +13,7 @@ from rapidfuzz.distance import OSA
 
 from vitrina.search.analysis.bound_words import SENTENCE_WORDS, known_words
 from vitrina.search.analysis.language import without_accents
-from vitrina.search.analysis.synonyms import Thesaurus, english_words
+from vitrina.search.analysis.synonyms import Thesaurus
 from vitrina.search.lexical.term_dictionary import TWO_TYPOS_LETTERS, TermDictionary, most_typos
 
 SOUNDS = (
@@ -42,12 +42,22 @@ alike: as people mistype."""
 OTHER_START = 0.5
 """What it counts more if the first letter is another, which few people mistype."""
 
-OF_OTHERS, OF_RARE_OTHERS, OF_SYNONYMS = 0.05, 0.15, 0.8
+OF_OTHERS, OF_RARE_OTHERS = 0.05, 0.15
 """What a word counts more that no item has, but other shops and shoppers, and for each power of ten in its place among
-these; and one that synonyms alone have."""
+these."""
 
 OF_ITSELF = 0.75
 """What a rare word counts that was typed as it is meant."""
+
+MOST_ERRORS, PER_LETTER = 1.2, 0.08
+"""What a word that no item has may count at most, and more for each letter: many a short name is one letter from a
+word, so that it must be a frequent one, or an error that people often make."""
+
+LONGEST = 30
+"""How many letters a word has at most that is corrected."""
+
+WITHOUT = re.compile(r"(?:un|non?).+|.+less")
+"""Words that say what a thing has not, which have the same letters as those that say what it has: ``unleather``."""
 
 OF_CODES = 0.1
 """What a word of the catalog counts more that is no word elsewhere: a code, or an error itself."""
@@ -55,8 +65,12 @@ OF_CODES = 0.1
 MOST_FREQUENT = 0.2
 """What a word counts less, at most, that many items have."""
 
-JOINED, SHORT_PART, LACKED_PART = 1.0, 0.25, 0.3
-"""What a missing blank counts, and more where a part has three letters or fewer, and for each that no item has."""
+JOINED, SHORT_PART, LACKED_PART, LACKED_MOST = 1.0, 0.25, 0.3, 0.6
+"""What a missing blank counts, and more where a part has three letters or fewer, and for each that no item has, which
+must be a frequent word."""
+
+LEAST_BESIDE = 3
+"""One part has more letters than these, and the one beside a misspelled part."""
 
 SOUNDED_LETTERS, SOUNDED_MORE = 6, 0.75
 """How many letters a word must have that may have one error more where both sound alike, and how many errors these
@@ -70,18 +84,14 @@ LEAST_KNOWN = 4
 
 
 OtherWords = tuple[Mapping[str, float], tuple[str, ...]]
-"""Words that no item need have, with what each counts more, and once more as a list."""
+"""Words that no item need have, with what each counts more, and once more in a row."""
 
 
 @cache
-def others_by_start(language: str) -> dict[str, OtherWords]:
+def others_by_start(language: str) -> Mapping[str, OtherWords]:
     """Words that shops and shoppers use in a language, with what each counts more, by their first letters; none in
     another language than English."""
-    if language not in ("", "en"):
-        return {}
     found: dict[str, dict[str, float]] = {}
-    for word in english_words():
-        found.setdefault(word[0], {})[word] = OF_SYNONYMS
     for word, place in known_words(language).items():
         found.setdefault(word[0], {})[word] = OF_OTHERS + OF_RARE_OTHERS * math.log10(place + 1)
     return {start: (words, tuple(words)) for start, words in found.items()}
@@ -107,12 +117,18 @@ class Corrector:
     def meant(self, word: str) -> str | None:
         """What a folded word of letters that no item has was meant to be; None where nothing is close, and where it is
         a word, if a rare one, to which nothing is close enough."""
+        if len(word) > LONGEST or self._is_compound(word) or (self._others and WITHOUT.fullmatch(word)):
+            return None
         found = [*self._of_catalog(word), *self._of_others(word)]
         if not found or min(each.errors for each in found) > JOINED:
             found += self._apart(word)
         best = min(found, key=lambda each: (each.errors, each.text), default=None)
         is_word = word in self._others_like(word)[0]
         return None if best is None or (is_word and best.errors > OF_ITSELF) else best.text
+
+    def _is_compound(self, word: str) -> bool:
+        """Whether the language has compounds, and this is one of the catalog's words."""
+        return bool(self._dictionary.language.compound_links) and bool(self._dictionary.parts(word))
 
     def _others_like(self, word: str) -> OtherWords:
         """The words of others that begin with the same letter."""
@@ -128,36 +144,37 @@ class Corrector:
                 yield Correction(term, n_errors + rarer - min(MOST_FREQUENT, 0.05 * math.log2(n_items)))
 
     def _of_others(self, word: str) -> Iterator[Correction]:
-        words, in_order = self._others_like(word)
-        most = most_errors(word)
-        if len(word) >= LEAST_KNOWN and most:
-            for other, _, _ in process.extract(
-                word, in_order, scorer=OSA.distance, score_cutoff=most, limit=MOST_CLOSE
-            ):
-                if (n_errors := errors(word, other)) <= most_typos(word) + SOUNDED_MORE:
-                    yield Correction(other, n_errors + words[other])
+        words, in_row = self._others_like(word)
+        most = MOST_ERRORS + PER_LETTER * len(word)
+        if len(word) < LEAST_KNOWN:
+            return
+        for other, _, _ in process.extract(word, in_row, scorer=OSA.distance, score_cutoff=1, limit=MOST_CLOSE):
+            is_other = without_accents(other) != without_accents(word)
+            if is_other and len(other) >= LEAST_KNOWN and (n_errors := errors(word, other) + words[other]) <= most:
+                yield Correction(other, n_errors)
 
     def _apart(self, word: str) -> Iterator[Correction]:
-        """The word as two, one of which may be misspelled."""
-        for at in range(2, len(word) - 1):
+        """The word as two, one of which may be misspelled; not in languages that write compounds as one."""
+        splits = () if self._dictionary.language.compound_links else range(2, len(word) - 1)
+        for at in splits:
             left, right = word[:at], word[at:]
             first, second = self._part(left), self._part(right)
-            if first is None and second is None:
-                continue
-            first = first or self._near(left)
-            second = second or self._near(right)
-            if first and second:
+            if first and len(left) > LEAST_BESIDE and left not in SENTENCE_WORDS:
+                second = second or self._near(right)
+            elif second and len(right) > LEAST_BESIDE and right not in SENTENCE_WORDS:
+                first = first or self._near(left)
+            if first and second and max(len(left), len(right)) > LEAST_BESIDE:
                 short = SHORT_PART * (min(len(left), len(right)) <= 3)
                 yield Correction(f"{first.text} {second.text}", JOINED + short + first.errors + second.errors)
 
     def _part(self, part: str) -> Correction | None:
-        """A part of a word that is one of its own."""
-        if self._others and part in SENTENCE_WORDS:
+        """A part of a word that is one of its own: the catalog's, or a usual one."""
+        if part in self._dictionary.language.small_words:
             return Correction(part, OF_OTHERS)
         if len(part) > 2 and any(map(self._n_items_of, self._dictionary.forms(part))):
             return Correction(part, 0.0)
-        more = self._others_like(part)[0].get(part) if len(part) > 2 else None
-        return None if more is None else Correction(part, LACKED_PART + more)
+        more = self._others_like(part)[0].get(part, MOST_ERRORS)
+        return Correction(part, LACKED_PART + more) if len(part) > 3 and more < LACKED_MOST else None
 
     def _is_word(self, term: str) -> bool:
         return term in self._others_like(term)[0] or self._thesaurus.knows(term)
@@ -183,11 +200,16 @@ def errors(word: str, other: str) -> float:
     n_errors: float = OSA.distance(word, other)
     if sorted(word) == sorted(other):
         n_errors -= SWAPPED
-    elif REPEATED.sub(r"\1", word) == REPEATED.sub(r"\1", other):
+    elif without_doubles(word) == without_doubles(other):
         n_errors -= DOUBLED
-    elif sound(word) == sound(other):
+    elif len(word) == len(other) and sound(word) == sound(other):
         n_errors -= SOUNDED
     return n_errors + OTHER_START * (word[0] != other[0] and word[:2] != other[1::-1])
+
+
+def without_doubles(word: str) -> str:
+    """A word with each letter once that is written twice in a row."""
+    return REPEATED.sub(r"\1", word)
 
 
 def sound(word: str) -> str:

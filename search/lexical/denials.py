@@ -12,7 +12,7 @@ from vitrina.search.lexical.term_dictionary import GappedPhrase, TermDictionary
 
 BETWEEN = ("any", "added", "artificial", "all", "the")
 ARTICLES = ("a", "an", "ein", "eine", "einen", "een", "un", "una", "une", "um", "uma")
-NEED, FOR = ("need", "needing"), ("for", "a", "an")
+VERBS, FOR = ("need", "needing", "using", "use"), ("for", "of", "your")
 FREE = ("free", "frei", "vrij", "less")
 FROM = ("of", "from", "von", "van")
 """What shops write between ``DENIALS`` and the name of what a thing lacks, and what they write after it: ``no added
@@ -38,8 +38,9 @@ def denials(expansion: Expansion, dictionary: TermDictionary) -> Iterator[Gapped
     before, free = dictionary.ids_of(DENIALS), dictionary.ids_of(FREE)
     yield (before, *words)
     yield (before, dictionary.ids_of((*BETWEEN, *ARTICLES)), *words)
-    yield (before, dictionary.ids_of(NEED), *words)
-    yield (before, dictionary.ids_of(NEED), dictionary.ids_of(FOR), *words)
+    verbs, articles, of = (dictionary.ids_of(each) for each in (VERBS, ARTICLES, FOR))
+    for between in ((verbs,), (verbs, of), (verbs, articles), (verbs, of, articles), (of,)):
+        yield (before, *between, *words)
     yield (before, None, dictionary.ids_of(ORS), *words)
     yield (free, dictionary.ids_of(FROM), *words)
     yield (*words, free)

@@ -18,6 +18,11 @@ def test_usual_words_of_english_are_known_in_their_places() -> None:
     ]
 
 
+def test_brands_come_behind_frequent_words() -> None:
+    known = known_words(["Sisal Mat", "A mat of sisal"], [], {"which": 9}, ["helly hansen", "which", "go"])
+    assert known == ["sisal", "which", "hansen", "helly"]
+
+
 def test_the_words_that_ship_are_words() -> None:
     words = bound_words.known_words("en")
     assert not bound_words.known_words("fr")

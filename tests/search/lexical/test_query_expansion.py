@@ -158,7 +158,7 @@ def test_what_a_word_is_corrected_to(shop: Shop) -> None:
     ("typed", "meant"),
     [
         ("cofee tabel", "coffee table"),  # once for twice, two letters swapped
-        ("pilow kase", "pillow case"),  # which sounds alike
+        ("pilow cace", "pillow case"),  # which sounds alike
         ("wadrobe", "wardrobe"),
         ("lihgt bulb", "light bulb"),
         ("speekar stand", "speaker stand"),  # two errors in seven letters that sound alike
@@ -180,6 +180,21 @@ def test_errors_that_people_make(shop: Shop, typed: str, meant: str) -> None:
         "Chef Knife, knf",
     )
     assert with_corrections(typed, index.corrections(typed)) == meant
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["dewalt drill", "miele", "helly hansen", "playmobil", "clinique cream", "panthenol", "unleather", "hoodless"],
+)
+def test_brands_and_what_lacks_something_are_typed_as_meant(shop: Shop, typed: str) -> None:
+    assert shop("Drill", "Cream", "Leather Jacket", "Hooded Coat", "Garden Mill").corrections(typed) == {}
+
+
+def test_compounds_stay_whole(shop: Shop) -> None:
+    index = shop("Winterjacke", "Rote Jacke mit Kapuze", "Wein, rot", text=GERMAN)
+    assert index.language == "de"
+    assert index.corrections("kinderjacke rotwein") == {}
+    assert index.corrections("winterjakce") == {"winterjakce": "winterjacke"}
 
 
 def test_frequent_words_are_meant_rather_than_rare_ones(shop: Shop) -> None:

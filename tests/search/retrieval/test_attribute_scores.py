@@ -431,6 +431,8 @@ def test_a_department_beside_a_head_is_no_kind(tmp_path: Path, encoder: FakeEnco
         ("mouthwash without a salt", "without any salt"),
         ("mouthwash without salt", "fresh without a salt"),
         ("mouthwash without salt", "no need for salt"),
+        ("mouthwash without salt", "no need for a salt"),
+        ("mouthwash without salt", "clean without using salt"),
     ],
 )
 def test_what_says_that_it_lacks_something_is_what_has_none(

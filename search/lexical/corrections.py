@@ -56,8 +56,8 @@ word, so that it must be a frequent one, or an error that people often make."""
 LONGEST = 30
 """How many letters a word has at most that is corrected."""
 
-WITHOUT = re.compile(r"(?:un|non?).+|.+less")
-"""Words that say what a thing has not, which have the same letters as those that say what it has: ``unleather``."""
+WITHOUT = re.compile(r"(?:un|non?)(?P<after>.+)|(?P<before>.+)less")
+"""Words that say what a thing has not, which are close to those that say what it has: ``unleather``, ``hoodless``."""
 
 OF_CODES = 0.1
 """What a word of the catalog counts more that is no word elsewhere: a code, or an error itself."""
@@ -117,7 +117,7 @@ class Corrector:
     def meant(self, word: str) -> str | None:
         """What a folded word of letters that no item has was meant to be; None where nothing is close, and where it is
         a word, if a rare one, to which nothing is close enough."""
-        if len(word) > LONGEST or self._is_compound(word) or (self._others and WITHOUT.fullmatch(word)):
+        if len(word) > LONGEST or self._is_compound(word) or self._says_without(word):
             return None
         found = [*self._of_catalog(word), *self._of_others(word)]
         if not found or min(each.errors for each in found) > JOINED:
@@ -129,6 +129,11 @@ class Corrector:
     def _is_compound(self, word: str) -> bool:
         """Whether the language has compounds, and this is one of the catalog's words."""
         return bool(self._dictionary.language.compound_links) and bool(self._dictionary.parts(word))
+
+    def _says_without(self, word: str) -> bool:
+        """Whether a word of English is another and a syllable that denies it."""
+        match = WITHOUT.fullmatch(word) if self._others else None
+        return match is not None and self._part(match["after"] or match["before"]) is not None
 
     def _others_like(self, word: str) -> OtherWords:
         """The words of others that begin with the same letter."""

@@ -160,6 +160,8 @@ def test_what_a_word_is_corrected_to(shop: Shop) -> None:
         ("cofee tabel", "coffee table"),  # once for twice, two letters swapped
         ("pilow cace", "pillow case"),  # which sounds alike
         ("wadrobe", "wardrobe"),
+        ("notbook", "notebook"),
+        ("unicron", "unicorn"),
         ("lihgt bulb", "light bulb"),
         ("speekar stand", "speaker stand"),  # two errors in seven letters that sound alike
         ("lamp forkitchen", "lamp for kitchen"),

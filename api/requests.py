@@ -181,6 +181,11 @@ class SearchRequest(JsonModel):
         description="Show a product once, with the variant that fits, and items with the same product photo as one; "
         "with false variants and such twins are hits one by one.",
     )
+    correct: TrueOrFalse = Field(
+        True,
+        description="Read words that seem to be mistyped as what they are likely to mean, as the answer's corrected "
+        "says; with false they are searched for as they are typed.",
+    )
     min_confidence: Number = Field(0, ge=0, le=1, description="Leave out hits with a lower confidence.")
     rerank: RerankOption = Field(
         None, description="Rerank the best hits with a vision-language model; true uses the service's defaults."
@@ -346,6 +351,7 @@ def query_of(request: SearchRequest, uploads: Sequence[bytes] = ()) -> Query:
         min_confidence=request.min_confidence,
         sort=sort_order(request.sort),
         collapse=request.collapse,
+        correct=request.correct,
     )
 
 

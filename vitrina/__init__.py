@@ -159,6 +159,7 @@ class OpenStore:
         sort: str = "relevance",
         rerank: RerankOptions | bool = False,
         collapse: bool = True,
+        correct: bool = True,
     ) -> Answer:
         """Find items by words, by one or more images, by the likeness to another item (``like``, its sku, which is not
         found itself), or by any of these together; by none of them, list every item that passes the filters.
@@ -168,9 +169,11 @@ class OpenStore:
         that are less likely to be relevant. ``sort`` is ``relevance``, ``price_asc``, ``price_desc``, ``newest``, or a
         field's numbers, as in ``rating:desc`` or ``year:asc``. With ``rerank`` a vision-language model judges the best
         hits requirement by requirement, reorders and explains them within a deadline. With ``collapse`` an item is a
-        hit once, with the variant that fits; without, its variants are hits one by one.
+        hit once, with the variant that fits; without, its variants are hits one by one. With ``correct``
+        words that seem to be mistyped are read as what they are likely to mean.
         """
-        query = _query(text, image, like, without, filters, weights, limit, offset, min_confidence, sort, collapse)
+        options = (limit, offset, min_confidence, sort, collapse, correct)
+        query = _query(text, image, like, without, filters, weights, *options)
         if rerank is False:
             return self._engine().search(query)
         options = RerankOptions() if rerank is True else rerank
@@ -295,6 +298,7 @@ def _query(
     min_confidence: float,
     sort: str,
     collapse: bool = True,
+    correct: bool = True,
 ) -> Query:
     """The query of a search. Raises QueryError, FilterError and ImageError."""
     return Query(
@@ -310,6 +314,7 @@ def _query(
         min_confidence=min_confidence,
         sort=sort_order(sort),
         collapse=collapse,
+        correct=correct,
     )
 
 

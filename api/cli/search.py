@@ -62,6 +62,10 @@ FiltersOption = Annotated[
 CollapseOption = Annotated[
     bool, typer.Option("--collapse/--no-collapse", help="Show a product once, or its variants and twins one by one.")
 ]
+CorrectOption = Annotated[
+    bool,
+    typer.Option("--correct/--no-correct", help="Read mistyped words as what they are likely to mean, or as typed."),
+]
 LimitOption = Annotated[int, typer.Option("--limit", help="How many hits.")]
 SortOption = Annotated[
     str,
@@ -83,6 +87,7 @@ def search(
     offset: OffsetOption = 0,
     min_confidence: MinConfidenceOption = 0.0,
     collapse: CollapseOption = True,
+    correct: CorrectOption = True,
     rerank: Annotated[
         bool | None, typer.Option("--rerank/--no-rerank", help="Rerank the best hits with VITRINA_RERANKER.")
     ] = None,
@@ -98,7 +103,7 @@ def search(
     from vitrina.api.settings import encoder_for, existing_store
     from vitrina.search.engine import SearchEngine
 
-    query = query_of(text, images or (), without, filters or (), limit, offset, min_confidence, sort, collapse)
+    query = query_of(text, images or (), without, filters or (), limit, offset, min_confidence, sort, collapse, correct)
     request = SearchRequest(rerank=rerank, explain=explain)
     wants_reranking, settings = is_reranked(request), settings_for(folder)
     with closing(existing_store(settings)) as store:
@@ -122,6 +127,7 @@ def query_of(
     min_confidence: float,
     sort: str,
     collapse: bool = True,
+    correct: bool = True,
 ) -> Query:
     """The query of a command's options, without its filters, whose form is checked; so what is wrong is known before
     anything is opened. Raises InputError."""
@@ -138,6 +144,7 @@ def query_of(
         min_confidence=min_confidence,
         sort=sort_order(sort),
         collapse=collapse,
+        correct=correct,
     )
 
 
@@ -210,7 +217,7 @@ def show_answer(answer: Answer, title: str | None = None) -> None:
     if n_twins := sum(len(hit.twins) for hit in answer.hits):
         print_note(f"{n_twins:,} more with the photo of a hit are not shown; --no-collapse shows all.")
     for typed, taken in answer.corrected.items():
-        print_note(f"Nothing has {typed!r}; {taken!r} was searched for.")
+        print_note(f"Nothing has {typed!r}; {taken!r} was searched for; --no-correct searches as typed.")
     if answer.no_good_match:
         print_note("Nothing in the catalog matches well; these are the closest.")
 

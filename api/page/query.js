@@ -14,6 +14,7 @@ export const EMPTY_QUERY = Object.freeze({
   minPrice: null,
   maxPrice: null,
   sort: "",
+  asTyped: false,
 });
 
 export const SORTS = {
@@ -102,16 +103,17 @@ function filtersOf({ wanted, unwanted, minPrice, maxPrice }) {
 
 /** The query as a search request has it, except for a photo. */
 export function requestOf(query) {
-  const { text, without, like, sort } = query;
+  const { text, without, like, sort, asTyped } = query;
   const images = like ? [{ sku: like }] : [];
-  return { text, without, images, filters: filtersOf(query), ...(sort && { sort }) };
+  return { text, without, images, filters: filtersOf(query), ...(sort && { sort }), ...(asTyped && { correct: false }) };
 }
 
 /** The part of an address that stands for the query, with its question mark; empty for the empty query. */
-export function addressOf({ text, without, like, wanted, unwanted, minPrice, maxPrice, sort }) {
+export function addressOf({ text, without, like, wanted, unwanted, minPrice, maxPrice, sort, asTyped }) {
   const parameters = new URLSearchParams();
   const words = { q: text, without, like, min: minPrice, max: maxPrice, sort };
   for (const [name, value] of Object.entries(words)) if (value !== "" && value !== null) parameters.append(name, value);
+  if (asTyped) parameters.append("as", "typed");
   for (const [field, value] of wanted) parameters.append(`is.${field}`, value);
   for (const [field, value] of unwanted) parameters.append(`not.${field}`, value);
   return parameters.size ? `?${parameters}` : "";
@@ -133,6 +135,7 @@ export function queryOf(address, photo = null) {
     minPrice: amount(word("min")),
     maxPrice: amount(word("max")),
     sort: word("sort") in SORTS ? word("sort") : "",
+    asTyped: word("as") === "typed",
   };
 }
 

@@ -140,8 +140,10 @@ async function showStream(options, offset) {
 
 // The form
 
+/** What is typed; a text is corrected again once it is another. */
 function typedText() {
-  return { text: at("text").value.trim(), without: at("without").value.trim() };
+  const [text, without] = ["text", "without"].map((name) => at(name).value.trim());
+  return { text, without, asTyped: query.asTyped && text === query.text && without === query.without };
 }
 
 function showQueryImage() {
@@ -252,7 +254,9 @@ function summary(answer) {
   const parts = [`Best ${n_shown.toLocaleString()} of ${total.toLocaleString()} for `, strong(what.join(" and "))];
   if (query.without) parts.push(", without ", strong(`“${query.without}”`));
   const read = Object.entries(answer.corrected).map(([typed, word]) => `“${typed}” as “${word}”`);
-  return read.length ? [...parts, `; read ${read.join(" and ")}`] : parts;
+  if (!read.length) return parts;
+  const asTyped = button("quiet", "Search as typed", () => search({ ...query, asTyped: true }));
+  return [...parts, `; read ${read.join(" and ")}. `, asTyped];
 }
 
 function showProblem({ message, remedy, isTransient }, offset) {

@@ -78,7 +78,8 @@ class Query:
     Items in ``exclude_skus`` are never found: "similar items" is a query that resembles a sku and excludes it.
     Hits whose confidence is under ``min_confidence``, 0 to 1, are left out; browsing has no confidences.
     With ``collapse`` an item is shown once, with the variant that fits, and so are items with the same product photo;
-    without, variants and such twins are shown one by one.
+    without, variants and such twins are shown one by one. With ``correct`` words that seem to be mistyped are read as
+    what they are likely to mean.
     Raises QueryError where it only says what to avoid, or past a limit.
     """
 
@@ -94,6 +95,7 @@ class Query:
     exclude_skus: tuple[str, ...] = ()
     sort: SortOrder = RELEVANCE
     collapse: bool = True
+    correct: bool = True
 
     @property
     def browses(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,8 +126,8 @@ class QueryParser:
             shown = self._image_vectors(query, images, items)
         with watch.stage("requirements"):
             query = replace(query, text=self._replica.lexical.with_umlauts(query.text))
-            corrections = self._replica.lexical.corrections
-            corrected = {**corrections(query.text), **corrections(query.without)}
+            typed = (query.text, query.without) if query.correct else ()
+            corrected = dict(chain.from_iterable(self._replica.lexical.corrections(each).items() for each in typed))
             query = replace(
                 query,
                 text=with_corrections(query.text, corrected),

@@ -160,8 +160,8 @@ def test_any_form_of_a_search(anything: TestClient, body: bytes, content_type: s
 
 BODIES = st.dictionaries(
     st.sampled_from(
-        ["text", "without", "images", "filters", "weights", "limit", "offset", "sort", "collapse", "rerank", "explain",
-         "query", "sku", "fields", "operations", "rows", "url", "map", "min_confidence"]
+        ["text", "without", "images", "filters", "weights", "limit", "offset", "sort", "collapse", "correct", "rerank",
+         "explain", "query", "sku", "fields", "operations", "rows", "url", "map", "min_confidence"]
     ),
     VALUES | st.dictionaries(FIELDS, VALUES, max_size=2) | st.just([{"sku": "a"}]) | st.text(max_size=6),
     max_size=4,

@@ -201,6 +201,7 @@ def test_every_example_works(app: FastAPI) -> None:
         {"min_confidence": "0.5"},
         {"collapse": "yes"},
         {"collapse": 1},
+        {"correct": 1},
         {"weights": {"text": "1"}},
         {"text": "a", "rerank": {"top": "5"}},
         {"text": "a", "explain": "5"},

@@ -58,6 +58,7 @@ def search_body(
     offset: int = 0,
     sort: str = "relevance",
     collapse: bool = True,
+    correct: bool = True,
     min_confidence: float = 0.0,
     rerank: bool | Mapping[str, int] | None = None,
     explain: bool | int | None = None,
@@ -68,9 +69,15 @@ def search_body(
     for each in shown:
         images.append((yield from data_uri(each)))
     given = {"text": text, "without": without, "filters": dict(filters or {}), "images": images}
-    options = {"limit": limit, "offset": offset, "sort": sort, "collapse": collapse, "min_confidence": min_confidence}
+    how = {"sort": sort, "collapse": collapse, "correct": correct, "min_confidence": min_confidence}
     asked = {"weights": weights, "rerank": rerank, "explain": explain}
-    return {**given, **options, **{name: value for name, value in asked.items() if value is not None}}
+    return {
+        **given,
+        "limit": limit,
+        "offset": offset,
+        **how,
+        **{name: value for name, value in asked.items() if value is not None},
+    }
 
 
 def search(
@@ -85,6 +92,7 @@ def search(
     offset: int = 0,
     sort: str = "relevance",
     collapse: bool = True,
+    correct: bool = True,
     min_confidence: float = 0.0,
     rerank: bool | Mapping[str, int] | None = None,
     explain: bool | int | None = None,
@@ -109,6 +117,7 @@ def search(
         offset=offset,
         sort=sort,
         collapse=collapse,
+        correct=correct,
         min_confidence=min_confidence,
         rerank=rerank,
         explain=explain,

@@ -236,11 +236,17 @@ def test_a_shop_without_images_is_searched_by_words(tmp_path: Path, page: Page) 
         page.fill("#text", "replacemnt")
         page.press("#text", "Enter")
         page.wait_for_selector(".hit .title")
-        assert page.inner_text("#summary") == "Best 3 of 3 for “replacemnt”; read “replacemnt” as “replacement”"
+        assert (
+            page.inner_text("#summary")
+            == "Best 3 of 3 for “replacemnt”; read “replacemnt” as “replacement”. Search as typed"
+        )
         is_cut = (
             "[...document.querySelectorAll('.hit .title')].some((each) => each.scrollHeight > each.clientHeight + 1)"
         )
         assert not page.evaluate(is_cut), "where titles begin alike, their ends tell them apart"
+        page.click("#summary >> text=Search as typed")
+        wait_for(page, "document.getElementById('summary').innerText === 'Best 3 of 3 for “replacemnt”'")
+        assert page.url.endswith("?q=replacemnt&as=typed")
 
 
 def test_any_item_is_explained_under_the_hits(address: str, page: Page) -> None:

@@ -608,6 +608,9 @@ def test_an_answer_tells_what_was_taken_for_a_typing_error(tmp_path: Path, encod
     assert [each.name for each in answer.requirements] == ["brand: samsung", "mug"]
     assert skus(answer)[0] == "Samsung"
     assert engine.search(Query("samsung mug")).corrected == {}
+    as_typed = engine.search(Query("samsng mug", correct=False))
+    assert as_typed.corrected == {}
+    assert "brand: samsung" not in [each.name for each in as_typed.requirements]
     engine.catalog.close()
 
 

@@ -172,8 +172,8 @@ class OpenStore:
         hit once, with the variant that fits; without, its variants are hits one by one. With ``correct``
         words that seem to be mistyped are read as what they are likely to mean.
         """
-        options = (limit, offset, min_confidence, sort, collapse, correct)
-        query = _query(text, image, like, without, filters, weights, *options)
+        shown = (limit, offset, min_confidence, sort, collapse, correct)
+        query = _query(text, image, like, without, filters, weights, *shown)
         if rerank is False:
             return self._engine().search(query)
         options = RerankOptions() if rerank is True else rerank

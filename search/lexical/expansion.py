@@ -64,8 +64,9 @@ DIFFERING_WEIGHT = 0.75
 """What counts of a synonym of a phrase where an item holds only its words that the phrase has not: ``leash`` of ``dog
 leash`` for ``dog lead``. With 1 things that are not sold were found by such words, "swimming bath" by a bird bath."""
 
-RARE_FROM = 22_000
-"""From which place on a word is rare in shops and in English, so that it may be the beginning of another, or wrong."""
+RARE_FROM = 12_000
+"""From which place on a word is rare in shops and in English, or a brand: ``coton`` may be cotton, and a last word may be
+the beginning of another."""
 
 MAX_COMPLETIONS = 3
 RARE_SHARE = 0.05

@@ -167,6 +167,7 @@ def test_what_a_word_is_corrected_to(shop: Shop) -> None:
         ("lamp forkitchen", "lamp for kitchen"),
         ("brakfluid", "brake fluid"),
         ("knfe", "knife"),
+        ("coton pillow", "cotton pillow"),  # which is a brand, too
         ("thum drive", "thumb drive"),
     ],
 )
@@ -179,7 +180,7 @@ def test_errors_that_people_make(shop: Shop, typed: str, meant: str) -> None:
         "Loudspeaker, speaker",
         "White Kitchen Lamp",
         "Thumb",
-        "Chef Knife, knf",
+        "Chef Knife, knf, cotton",
     )
     assert with_corrections(typed, index.corrections(typed)) == meant
 

@@ -65,8 +65,8 @@ DIFFERING_WEIGHT = 0.75
 leash`` for ``dog lead``. With 1 things that are not sold were found by such words, "swimming bath" by a bird bath."""
 
 RARE_FROM = 12_000
-"""From which place on a word is rare in shops and in English, or a brand: ``coton`` may be cotton, and a last word may be
-the beginning of another."""
+"""From which place on a word is rare in shops and in English, or a brand, as ``coton`` is, so that it
+may be another word mistyped, or the beginning of one."""
 
 MAX_COMPLETIONS = 3
 RARE_SHARE = 0.05

@@ -182,9 +182,7 @@ class SearchRequest(JsonModel):
         "with false variants and such twins are hits one by one.",
     )
     correct: TrueOrFalse = Field(
-        True,
-        description="Read words that seem to be mistyped as what they are likely to mean, as the answer's corrected "
-        "says; with false they are searched for as they are typed.",
+        True, description="Read mistyped words as what they are likely to mean; the answer's corrected says which."
     )
     min_confidence: Number = Field(0, ge=0, le=1, description="Leave out hits with a lower confidence.")
     rerank: RerankOption = Field(

@@ -131,12 +131,7 @@ class SearchRequest(JsonModel):
         extra="forbid",
         json_schema_extra={
             "examples": [
-                {
-                    "text": "navy linen shirt",
-                    "without": "striped",
-                    "filters": {"price_cents": {"lt": 6000}},
-                    "limit": 5,
-                },
+                {"text": "linen shirt", "without": "striped", "filters": {"price_cents": {"lt": 6000}}, "limit": 5},
                 {"images": [{"sku": "VB00-0000001"}], "text": "in red"},
                 {"filters": {"price_cents": {"gte": 2000, "lt": 6000}}, "sort": "price_asc"},
                 {"text": "navy linen shirt", "rerank": {"top": 20, "deadline_ms": 800, "explain": 5}},

@@ -3,7 +3,8 @@
 They were written for this, in rounds, by people who saw neither the code nor each other's shops, to learn what a shop
 that nobody has seen meets. The queries of a round were divided at random when it began: the words in ``synonyms.txt``
 were written with one half in view (``has_guided``), while the totals of the other half said what that was worth; two
-shops of the eighth round and three of the ninth guided nothing.
+shops of the eighth round and three of the ninth guided nothing, and of the tenth a half was looked at, but no word was
+written for it.
 ``NAME.csv`` (or ``.tsv``, ``.xml``, ...) in the folder of a round is a catalog, ``NAME.queries.jsonl`` what is asked.
 """
 

@@ -115,9 +115,9 @@ class Corrector:
         self._others = others_by_start(dictionary.language.code)
 
     def meant(self, word: str) -> str | None:
-        """What a folded word of letters that no item has was meant to be; None where nothing is close, and where it is
-        a word, if a rare one, to which nothing is close enough."""
-        if len(word) > LONGEST or self._is_compound(word) or self._says_without(word):
+        """What a folded word of letters that no item has was meant to be; None where nothing is close, for a compound
+        of the catalog's words, and for a word, if a rare one, to which nothing is close enough."""
+        if len(word) > LONGEST or self._dictionary.parts(word) or self._says_without(word):
             return None
         found = [*self._of_catalog(word), *self._of_others(word)]
         if not found or min(each.errors for each in found) > JOINED:
@@ -125,10 +125,6 @@ class Corrector:
         best = min(found, key=lambda each: (each.errors, each.text), default=None)
         is_word = word in self._others_like(word)[0]
         return None if best is None or (is_word and best.errors > OF_ITSELF) else best.text
-
-    def _is_compound(self, word: str) -> bool:
-        """Whether the language has compounds, and this is one of the catalog's words."""
-        return bool(self._dictionary.language.compound_links) and bool(self._dictionary.parts(word))
 
     def _says_without(self, word: str) -> bool:
         """Whether a word of English is another and a syllable that denies it."""
@@ -140,7 +136,7 @@ class Corrector:
         return self._others.get(word[0], ({}, ()))
 
     def _of_catalog(self, word: str) -> Iterator[Correction]:
-        for term, _ in self._dictionary.close_to(word, most_errors(word)):
+        for term in self._dictionary.close_to(word, most_errors(word)):
             n_items = self._n_items(term)
             if n_items and self._dictionary.id_of(term) is None:  # with its accents
                 term = self._dictionary.closest(word, self._dictionary.spellings(term))

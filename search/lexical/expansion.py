@@ -149,9 +149,8 @@ class QueryExpander:
                 found += self._spelled(word, at) if measure is None else self._measured(measure, at)
         found += [each for each in self._joined(words) if replaced.isdisjoint(each.words)]
         held = {at for each in found for at in each.words if self._is_held(each.phrase)}
-        for at in set(range(len(words))) - held:
-            if words[at] not in NO_TYPOS and not self._thesaurus.knows(words[at]):
-                found += self._completed(words, at)
+        if words and (last := len(words) - 1) not in held:
+            found += self._completed(words, last)
         return Expansion(words, tuple(distinct(found)), tuple(parts.values()))
 
     def _parts(self, text: str) -> tuple[dict[str, float], dict[str, Measure]]:
@@ -315,7 +314,7 @@ class QueryExpander:
         """What words of a text were meant to be that no item, no synonym and no other shop has: the word that the last
         one begins, or what people are likely to have mistyped."""
         wrong = [word for word in analyse(text) if self._may_be_wrong(word)]
-        words = self.expand(text).words if wrong else ()
+        words = tuple(self._parts(text)[0]) if wrong else ()
         found: dict[str, str] = {}
         for at, word in enumerate(words):
             completed = self._completed(words, at) if word in wrong else []

@@ -318,10 +318,9 @@ class TermDictionary:
         """The term that differs least from a word."""
         return min((self.terms[term] for term in terms), key=lambda term: n_typos(word, term))
 
-    def close_to(self, word: str, most: int | None = None) -> list[tuple[str, int]]:
+    def close_to(self, word: str, most: int | None = None) -> list[str]:
         """The words within one letter of a word of four letters or more, or two of eight or more, or within ``most``,
-        accents aside, with the number of letters that differ, a swap of neighbours counting as one; the closest
-        first."""
+        accents aside, a swap of neighbours counting as one; the closest first."""
         most = most_typos(word) if most is None else most
         if not most:
             return []
@@ -333,7 +332,7 @@ class TermDictionary:
         for terms in (*near, *(by_end.get(word[-END_LETTERS:], ()) for _, by_end in both)):
             close = process.extract(word, terms, scorer=OSA.distance, score_cutoff=most, limit=MAX_CLOSE)
             found |= {term: distance for term, distance, _ in close}
-        return sorted(((term, int(distance)) for term, distance in found.items()), key=lambda each: each[1])
+        return sorted(found, key=lambda term: found[term])
 
 
 def most_typos(word: str) -> int:

@@ -5,7 +5,7 @@ BASE := .venv/.base
 INSTALLED := .venv/.installed
 JOBS ?= $(shell nproc)
 
-.PHONY: demo test check docs wheel-check structure screenshots serve encoder reranker benchmark constraints clean
+.PHONY: demo test test-all check docs wheel-check structure screenshots serve encoder reranker benchmark constraints clean
 
 # With the base alone, unless everything is installed.
 demo: $(BASE)
@@ -15,6 +15,11 @@ demo: $(BASE)
 # wait for those processes: one worker more than there are cores keeps the cores busy.
 test: $(INSTALLED)
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $$(($(JOBS) + 1))
+
+# Those that are opt-in, too: notebooks, the commands that the README and the quickstart show, the documentation's site,
+# the wheel, and long trainings.
+test-all: $(INSTALLED)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $$(($(JOBS) + 1)) -m ''
 
 # The folders under the name they are installed by, for tools that read files and do not import: mypy, import-linter, editors.
 .links: $(INSTALLED)
@@ -71,7 +76,7 @@ wheel-check: $(INSTALLED)
 	.ci/wheel-check
 
 constraints: $(INSTALLED)
-	$(BIN)/pip freeze --exclude-editable | grep -viE '^(nvidia|cuda|triton)' \
+	$(BIN)/pip freeze --exclude-editable | grep -viE '^(nvidia|cuda)' \
 		| sed '1i # The versions that the tests pass with; renew with: make constraints' > constraints.txt
 
 $(BASE): pyproject.toml setup.py constraints.txt

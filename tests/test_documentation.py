@@ -30,6 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_pages_load_nothing_from_other_sites(site: Path) -> None:
     loading = re.compile(r"<(?:script|img|iframe|source)[^>]*\ssrc=\"?https?:|<link[^>]*\shref=\"?https?:[^>]*>")
     pages = list(site.rglob("*.html"))
@@ -39,6 +40,7 @@ def test_pages_load_nothing_from_other_sites(site: Path) -> None:
         assert not found, page
 
 
+@pytest.mark.slow
 def test_references_name_every_setting_route_and_command(site: Path) -> None:
     settings, http, cli = (
         (site / "reference" / f"{name}.html").read_text(encoding="utf-8") for name in ("settings", "http", "cli")
@@ -51,6 +53,7 @@ def test_references_name_every_setting_route_and_command(site: Path) -> None:
         assert f"<code>{command}</code>" in cli
 
 
+@pytest.mark.slow
 def test_the_python_reference_has_what_is_public(site: Path) -> None:
     import vitrina
 
@@ -59,6 +62,7 @@ def test_the_python_reference_has_what_is_public(site: Path) -> None:
         assert f'id="vitrina.{name}"' in page
 
 
+@pytest.mark.slow
 def test_the_reference_of_the_client_has_its_methods(site: Path) -> None:
     import vitrina.client
     from vitrina.client import flows
@@ -70,6 +74,7 @@ def test_the_reference_of_the_client_has_its_methods(site: Path) -> None:
         assert f'id="vitrina.client.{name}"' in page, name
 
 
+@pytest.mark.slow
 def test_benchmarks_have_their_plots(site: Path) -> None:
     page = (site / "benchmarks.html").read_text(encoding="utf-8")
     for name in plots.PLOTS:

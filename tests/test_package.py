@@ -40,12 +40,14 @@ def files_in(folder: Path) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_every_file_lies_in_the_package_or_is_metadata(wheel: Path) -> None:
     assert {re.sub(r"-.*", "", path.name) for path in wheel.iterdir()} == {"vitrina"}
     names = {part for file in files_in(wheel) for part in Path(file).parts}
     assert not names & {"recipes", "benchmarks", "tests", "notebooks", "shapes", "render.py", "conftest.py"}
 
 
+@pytest.mark.slow
 def test_every_module_and_data_file_is_in_it(wheel: Path) -> None:
     packed = files_in(wheel / "vitrina")
     for folder in FOLDERS:
@@ -53,6 +55,7 @@ def test_every_module_and_data_file_is_in_it(wheel: Path) -> None:
     assert files_in(ROOT / "vitrina") <= packed
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_readme_find_what_they_import(wheel: Path) -> None:
     for example in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL):
         lines = [f"import sys; sys.path.insert(0, {str(wheel)!r})", *names_of_vitrina(ast.parse(example))]

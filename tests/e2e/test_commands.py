@@ -146,6 +146,7 @@ def test_every_block_is_run_or_says_why_not() -> None:
     assert slow == [["vitrina", "train", "encoder"], ["vitrina", "demo"]]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)  # a minute on two idle cores, ten on two that others use
 def test_the_commands_of_the_readme(tmp_path: Path) -> None:
     folder = CleanFolder(tmp_path)
@@ -156,6 +157,7 @@ def test_the_commands_of_the_readme(tmp_path: Path) -> None:
         assert (folder.folder / written).stat().st_size, written
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_the_commands_of_the_quickstart(tmp_path: Path) -> None:
     """With nothing but what the page itself makes."""

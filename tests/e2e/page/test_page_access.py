@@ -70,6 +70,7 @@ def show(page: Page, address: str, path: str) -> None:
         page.get_by_text(text).first.wait_for()
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_serious_anywhere(address: str, page: Page) -> None:
     faults: list[str] = []
     for path in PAGES:

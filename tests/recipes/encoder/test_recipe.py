@@ -114,6 +114,7 @@ def run(folder: Path, say: object = None) -> list[str]:
     return said
 
 
+@pytest.mark.slow
 def test_a_tiny_run_ends_in_a_folder_that_loads_everywhere(tmp_path: Path) -> None:
     run(tmp_path)
     out = tmp_path / "out"
@@ -224,6 +225,7 @@ SHELVES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_image_tower")
 def test_the_last_stage_keeps_images_and_gives_texts_dimensions_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -77,7 +77,7 @@ def test_it_learns_what_is_true_of_an_image_from_either_tower_and_from_its_vecto
         meanings=Meanings({}),
         soft_labels=SoftLabels(np.zeros((120, 1), np.float16), [("thing",)], np.ones((120, 1), bool)),
         repeats=torch.ones(120),
-        schedule=MatchSchedule(minutes=0.03, batch_size=60, learning_rate=3e-3, average_decay=0.9),
+        schedule=MatchSchedule(minutes=0.2, batch_size=60, learning_rate=3e-3, average_decay=0.9),
         rounds=(Round("colour"),),
     )
     colours, right = list(COLOURS), torch.tensor([list(COLOURS).index(product.colour) for product in products])

@@ -89,6 +89,7 @@ def test_a_gpu_goes_to_pytorch(exported_folder: Path, monkeypatch: pytest.Monkey
     assert isinstance(load_encoder(f"local-dir:{exported_folder}"), OpenClipEncoder)
 
 
+@pytest.mark.slow
 def test_eight_bits_make_another_encoder(exported_folder: Path, tmp_path: Path) -> None:
     whole = load_encoder(f"local-dir:{exported_folder}", device="cpu")
     pixels = list(np.random.default_rng(0).uniform(-1, 1, (40, 3, 40, 32)).astype(np.float32))
@@ -104,6 +105,7 @@ def test_eight_bits_make_another_encoder(exported_folder: Path, tmp_path: Path) 
     assert isinstance(load_encoder(f"local-dir:{tmp_path / 'int8'}", device="cpu", runtime=Runtime.ONNX), OnnxEncoder)
 
 
+@pytest.mark.slow
 def test_weights_in_8_bits_are_read_as_pytorch_reads_them(exported_folder: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(exported_folder, tmp_path / "eight")
     model, _, _ = load_model(f"local-dir:{folder}", torch.device("cpu"))

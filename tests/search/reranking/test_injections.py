@@ -268,6 +268,7 @@ def test_words_reach_no_model_in_this_process_and_move_no_verdict(shops: tuple[S
     assert [hostile.answered[each] for each in both] == pytest.approx([plain.answered[each] for each in both], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_words_reach_no_server_and_move_no_verdict(shops: tuple[Store, Store], server: ModelServer) -> None:
     clean, injected = shops
     with opened(server) as reranker:
@@ -354,6 +355,7 @@ def test_words_on_photos_come_out_in_no_explanation(photo_shops: tuple[Store, St
     assert not any(re.search(r"ignor|answer|instruction|\byes\b|assistant", text, re.IGNORECASE) for text in told)
 
 
+@pytest.mark.slow
 def test_words_on_photos_move_no_verdict_of_a_server(photo_shops: tuple[Store, Store], server: ModelServer) -> None:
     with opened(server) as reranker:
         plain, hostile = (asked(store, reranker) for store in photo_shops)

@@ -85,11 +85,11 @@ def test_the_embedded_encoder_learns_a_shops_own_words(shop: Store, tmp_path: Pa
 @pytest.mark.parametrize(
     ("kind", "plan"),
     [
-        ("timm", SHORT),
-        ("timm", replace(SHORT, lora_rank=4)),
+        pytest.param("timm", SHORT, marks=pytest.mark.slow),
+        pytest.param("timm", replace(SHORT, lora_rank=4), marks=pytest.mark.slow),
         ("clip", replace(SHORT, freeze=TunedTower.TEXT)),
-        ("clip", replace(SHORT, lora_rank=2, loss=Loss.SIGLIP)),
-        ("siglip", SHORT),
+        pytest.param("clip", replace(SHORT, lora_rank=2, loss=Loss.SIGLIP), marks=pytest.mark.slow),
+        pytest.param("siglip", SHORT, marks=pytest.mark.slow),
         ("siglip", replace(SHORT, freeze=TunedTower.IMAGE, lora_rank=2, loss=Loss.CLIP)),
     ],
 )

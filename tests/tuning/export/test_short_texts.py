@@ -25,6 +25,7 @@ def whole() -> CLIP:
     return CLIP(8, vision, text).eval().requires_grad_(False)
 
 
+@pytest.mark.slow
 def test_a_cut_text_has_the_vector_of_the_whole(whole: CLIP, tmp_path: Path) -> None:
     onnx_ir.save(export_text(whole, Tokens(CONTEXT, True, 0, may_be_cut=True), has_head=False), tmp_path / "text.onnx")
     session = InferenceSession(tmp_path / "text.onnx")

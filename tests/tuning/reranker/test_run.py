@@ -121,11 +121,12 @@ def as_if_won(tuning: RerankerTuning, history: History[RerankerScore]) -> None:
     ("family", "image_tower"),
     [
         ("qwen2.5-vl", True),
-        ("qwen3-vl-reranker", False),
-        ("smolvlm", False),
-        ("llama-3.2-vision", False),  # untrained, its gates keep the image out, and gradients with it
-        ("gemma-3", True),
-        ("ours", False),
+        pytest.param("qwen3-vl-reranker", False, marks=pytest.mark.slow),
+        pytest.param("smolvlm", False, marks=pytest.mark.slow),
+        # untrained, its gates keep the image out, and gradients with it
+        pytest.param("llama-3.2-vision", False, marks=pytest.mark.slow),
+        pytest.param("gemma-3", True, marks=pytest.mark.slow),
+        pytest.param("ours", False, marks=pytest.mark.slow),
         ("ours", True),
     ],
 )

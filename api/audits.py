@@ -100,7 +100,7 @@ def run_audit(
     vocabulary = CatalogVocabulary(store.catalog).current()
     audited = choose_fields(store.catalog, vocabulary, request.fields)
     summary = AuditSummary(audited.names)
-    n_items = store.catalog.counts()["items"]
+    n_items = store.catalog.count("items")
     n_total = n_items if request.limit is None else min(request.limit, n_items)
     with ExitStack() as stack:
         engine = SearchEngine.open(store, encoder)

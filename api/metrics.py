@@ -150,7 +150,7 @@ class ServiceCollector(Collector):
         yield gauges("vitrina_in_flight", "Requests being answered.", "work", {w: self._in_flight[w] for w in Work})
         lengths = {name: threads._work_queue.qsize() for name, threads in service.threads.items()}
         yield gauges("vitrina_queue_length", "Calls that wait for a thread.", "threads", lengths)
-        yield GaugeMetricFamily("vitrina_items", "Items in the catalog.", service.store.catalog.counts()["items"])
+        yield GaugeMetricFamily("vitrina_items", "Items in the catalog.", service.store.catalog.count("items"))
         behind = service.changes_behind()
         yield GaugeMetricFamily("vitrina_index_changes_behind", "Changes that the index has not applied yet.", behind)
         yield from self._of_indexes(service)

@@ -86,7 +86,7 @@ def measure(encoder: Encoder, folder: Path) -> Growth:
     """Measure one store; its index is built once, and how long that took is kept beside its snapshot."""
     kept = folder / "growth.json"
     with closing(Store(folder)) as store:
-        found = Growth(store.catalog.counts()["items"], load_average=os.getloadavg()[0])
+        found = Growth(store.catalog.count("items"), load_average=os.getloadavg()[0])
         if not kept.is_file():
             kept.write_text(json.dumps(built(store, encoder)), encoding="utf-8")
         found.read_s, found.build_s = json.loads(kept.read_text(encoding="utf-8"))

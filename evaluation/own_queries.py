@@ -69,7 +69,7 @@ def renew_trust(store: Store, encoder: Encoder) -> None:
 
     A failure is logged and costs nothing but the measurement.
     """
-    n_items = store.catalog.counts()["items"]
+    n_items = store.catalog.count("items")
     try:
         if n_items and is_outdated(store.trust(encoder.identity), n_items):
             trust = measure_trust(SearchEngine.open(store, encoder), n_queries=N_QUERIES)
@@ -85,7 +85,7 @@ def measure_trust(engine: SearchEngine, *, n_queries: int = N_QUERIES, seed: int
     """
     with engine.catalog.reading() as reader:
         stored = reader.some_items(n_queries)
-        n_items = reader.counts()["items"]
+        n_items = reader.count("items")
     rng = random.Random(seed)
     found: dict[str, list[float]] = {}
     n_asked = 0

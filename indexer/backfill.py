@@ -131,7 +131,7 @@ class Backfill:
     def fill(self, on_progress: OnProgress) -> None:
         """Embed the pending items, a batch a transaction; progress counts items that were embedded before, too."""
         catalog = self.store.catalog
-        n_total = catalog.counts()["items"]
+        n_total = catalog.count("items")
         n_done = n_total - catalog.n_pending(self.version)
         batches = prepared_batches(catalog.pending(self.version), self.prepare, self.embed, MAX_BATCH_ROWS)
         with closing(batches):

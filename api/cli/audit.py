@@ -113,7 +113,7 @@ def audit(
 
 def audit_with_progress(audit: Audit, store: Store, limit: int | None, summary: AuditSummary) -> Stop | None:
     """Add each item, or the first ``limit``, to the summary; returns what ended it early, if anything did."""
-    n_items = store.catalog.counts()["items"]
+    n_items = store.catalog.count("items")
     with progress("Auditing", n_items if limit is None else min(limit, n_items)) as on_progress:
         try:
             for audited in audit.of(islice(store.catalog.all_items(), limit)):

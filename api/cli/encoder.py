@@ -91,7 +91,7 @@ def show(folder: StoreOption = None) -> None:
     for column in ("", "encoder", "fingerprint", "dimensions", "items embedded"):
         table.add_column(column, overflow="fold")
     with closing(existing_store(settings_for(folder))) as store:
-        n_items = store.catalog.counts()["items"]
+        n_items = store.catalog.count("items")
         for version in store.catalog.index_versions():
             identity = version.identity
             table.add_row(

@@ -62,7 +62,7 @@ def calibrate(
             cohort = new_cohort(encoder)
             engine = SearchEngine.open(store, encoder).uncalibrated(cohort)
         samples = list(with_progress(calibration_samples(engine, map(example_of, judged)), "Searching", len(judged)))
-        n_items = store.catalog.counts()["items"]
+        n_items = store.catalog.count("items")
         source = f"{len(judged):,} queries on a catalog of {n_items:,} items"
         calibration = fit_calibration(samples, source, cohort=cohort)
         if not (calibration.curves or calibration.of_images):

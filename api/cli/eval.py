@@ -109,7 +109,7 @@ def evaluate(
         gates = [parse_gate(text, list(by_kind(judged))) for text in require or []]
         with errors.status("Loading the encoder"):
             engine = SearchEngine.open(store, encoder_for(store, settings))
-        setting = RunInfo(engine.encoder.identity.name, store.catalog.counts()["items"], seed, tuple(notes))
+        setting = RunInfo(engine.encoder.identity.name, store.catalog.count("items"), seed, tuple(notes))
         comparisons = []
         if options is None:
             run = make_run(setting, judged, ask_with_progress(engine, judged))

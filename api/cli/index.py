@@ -167,7 +167,7 @@ def index(
             reports.append(index_one(indexer, source, options, Sync(sync, yes), reporter, retried, dry_run=dry_run))
         if not dry_run:
             finish_features(store, settings, features, reporter)
-        n_items = None if dry_run else store.catalog.counts()["items"]
+        n_items = None if dry_run else store.catalog.count("items")
         status = exit_status(reports, deletes_few=sync and not yes)
         reporter.end(n_items, settings.store, status)
     raise typer.Exit(status)

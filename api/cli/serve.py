@@ -120,7 +120,7 @@ def keys_line(settings: Settings) -> str:
 
 def print_service(store: Store, settings: Settings) -> None:
     """Say what is served: how many items, with which reranker, and to whom. Raises StorageError."""
-    n_items = store.catalog.counts()["items"]
+    n_items = store.catalog.count("items")
     print_note(f"{n_items:,} items from {settings.store}{'' if n_items else ', which is empty so far'}")
     print_note(reranker_line(settings))
     print_note(keys_line(settings))

@@ -69,12 +69,11 @@ def readyz(service: RunningService) -> HealthOut:
     catalog, and the disk has room; 503 if not. Also shows the status of the reranker, which search does not need."""
     if problems := service.problems():
         raise NotReadyError("The service is not ready.", remedy=" ".join(problems.values()), details=problems)
-    counts = service.store.catalog.counts()
     reranker = None if service.reranking is None else RerankerOut.of(service.reranking.status)
     return HealthOut(
         status="ready",
-        n_items=counts["items"],
-        n_images=counts["images"],
+        n_items=service.store.catalog.count("items"),
+        n_images=service.store.catalog.count("images"),
         encoder=service.encoder.identity.name,
         reranker=reranker,
         changes_behind=service.changes_behind(),

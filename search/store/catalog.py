@@ -15,7 +15,7 @@ from vitrina.search.store.database import CHUNK, Database, clock, pages
 from vitrina.search.store.facets import FacetChanges
 from vitrina.search.store.index_versions import Embedded, IndexVersion
 from vitrina.search.store.items import NameChanges
-from vitrina.search.store.reader import CatalogReader
+from vitrina.search.store.reader import COUNTED, CatalogReader
 from vitrina.search.store.sources import ItemPage, KnownItem, item_page
 from vitrina.search.store.sql import SqlDatabase
 from vitrina.search.store.terms import TermChanges, TextSettings
@@ -297,10 +297,15 @@ class Catalog:
         with self.reading() as reader:
             return reader.sequence()
 
-    def counts(self) -> dict[str, int]:
-        """How many items, images and vectors of the active index version there are."""
+    def count(self, what: str) -> int:
+        """How many ``items``, ``images`` or, which takes longer, ``vectors`` of the active index version there are."""
         with self.reading() as reader:
-            return reader.counts()
+            return reader.count(what)
+
+    def counts(self) -> dict[str, int]:
+        """How many there are of each of these."""
+        with self.reading() as reader:
+            return {what: reader.count(what) for what in COUNTED}
 
     def content_hashes(self, skus: Sequence[str]) -> dict[str, str]:
         """The content hash of each sku that is there."""

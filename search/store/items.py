@@ -8,7 +8,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, RowMapping, Text, and_, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    RowMapping,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from vitrina.search.store.database import (
     CHUNK,
@@ -62,11 +75,16 @@ def embedding_rows(version_id: int, item_id: int, vectors: ItemVectors, sequence
             }
 
 
+def in_version(version_id: int | BindParameter[int]) -> ColumnElement[bool]:
+    """Whether a vector is of an index version, of those that another condition finds: without statistics SQLite would
+    rather read all rows of the version by their index than those of a few items by theirs, and reads none by a sum."""
+    return embeddings.c.version_id + 0 == version_id
+
+
 def clear_vectors(connection: Connection, version_id: int, item_ids: Sequence[int]) -> None:
     """Remove the items' vectors in one index version."""
     for chunk in chunks(item_ids):
-        of_items = (embeddings.c.version_id == version_id) & embeddings.c.item_id.in_(chunk)
-        connection.execute(delete(embeddings).where(of_items))
+        connection.execute(delete(embeddings).where(in_version(version_id), embeddings.c.item_id.in_(chunk)))
 
 
 def changes_since(connection: Connection, version_id: int, dimension: int, since: int) -> Changes:
@@ -142,8 +160,8 @@ IMAGES_OF = (
 ITEMS_OF = select(items).where(items.c.id.in_(ASKED_IDS))
 
 PIECES_OF = select(embeddings.c.item_id, embeddings.c.vector).where(
+    in_version(bindparam("version_id", type_=Integer)),
     embeddings.c.item_id.in_(ASKED_IDS),
-    embeddings.c.version_id == bindparam("version_id"),
     embeddings.c.modality == PIECES,
 )
 

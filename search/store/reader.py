@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, Select, func, select
 from vitrina.search.store.database import embeddings, identifiers, images, index_versions, items, sequence_of
 from vitrina.search.store.facets import FacetReader
 from vitrina.search.store.index_versions import dimension_of
-from vitrina.search.store.items import changes_since, ids_by_sku, pieces_of, stored_items
+from vitrina.search.store.items import changes_since, ids_by_sku, in_version, pieces_of, stored_items
 from vitrina.search.store.matching import is_among
 from vitrina.search.store.sources import KnownItem, known_items
 from vitrina.search.store.twins import (
@@ -35,6 +36,17 @@ def of_variant(code: str) -> Select[tuple[int]]:
     """The items that have a folded code for a sku, their own or a variant's."""
     is_code = (identifiers.c.key == compact(code)) & (identifiers.c.value == code) & identifiers.c.is_sku
     return select(identifiers.c.item_id).where(is_code).limit(MAX_SHARING)
+
+
+COUNTED: Final = {
+    "items": select(func.count()).select_from(items),
+    "images": select(func.count()).select_from(images),
+    "vectors": select(func.count()).where(
+        embeddings.c.version_id == select(index_versions.c.id).where(index_versions.c.active).scalar_subquery(),
+        embeddings.c.modality != PIECES,
+    ),
+}
+"""What can be counted; of vectors, those of the active index version."""
 
 
 class CatalogReader:
@@ -79,8 +91,8 @@ class CatalogReader:
         """The vectors that an index version has of an item's images, by the images' ids; none if not of all."""
         item_id = ids_by_sku(self._connection, [sku]).get(sku)
         of_item = select(images.c.image_id).where(images.c.item_id == item_id).order_by(images.c.position)
-        rows = (embeddings.c.version_id == version_id) & (embeddings.c.item_id == item_id)
-        vectors = select(embeddings.c.vector).where(rows, embeddings.c.modality == "image").order_by(embeddings.c.id)
+        rows = in_version(version_id) & (embeddings.c.item_id == item_id) & (embeddings.c.modality == "image")
+        vectors = select(embeddings.c.vector).where(rows).order_by(embeddings.c.id)
         image_ids, blobs = list(self._connection.scalars(of_item)), list(self._connection.scalars(vectors))
         if len(image_ids) != len(blobs):
             return {}
@@ -94,7 +106,7 @@ class CatalogReader:
 
     def some_items(self, n: int) -> list[StoredItem]:
         """Up to ``n`` items, spread evenly over the catalog by id; the same ones on every call."""
-        n_items = self.counts()["items"]
+        n_items = self.count("items")
         every = max(1, n_items // n)
         ids = select(items.c.id).order_by(items.c.id)
         numbered = ids.add_columns(func.row_number().over(order_by=items.c.id).label("number")).subquery()
@@ -171,15 +183,11 @@ class CatalogReader:
         """The content hash and the source of each sku that is there."""
         return known_items(self._connection, skus)
 
-    def counts(self) -> dict[str, int]:
-        """How many items, images and vectors of the active index version there are."""
-        active = select(index_versions.c.id).where(index_versions.c.active).scalar_subquery()
-        counted = {
-            "items": select(func.count()).select_from(items),
-            "images": select(func.count()).select_from(images),
-            "vectors": select(func.count()).where(embeddings.c.version_id == active, embeddings.c.modality != PIECES),
-        }
-        return {name: self._connection.execute(count).scalar_one() for name, count in counted.items()}
+    def count(self, what: str) -> int:
+        """How many there are of one of ``COUNTED``. Vectors are counted by reading them, which takes seconds for a
+        million items."""
+        n: int = self._connection.execute(COUNTED[what]).scalar_one()
+        return n
 
     def changes(self, version_id: int, since: int) -> Changes:
         """What changed after sequence number ``since`` in one index version; everything in it for ``since`` 0.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, and_, delete, select, true, update
 
 from vitrina.search.analysis.analyser import VERSION, stored_terms
 from vitrina.search.store.database import (
@@ -64,9 +64,10 @@ def write_text_settings(connection: Connection, **values: object) -> None:
 def term_changes(connection: Connection, since: int) -> TermChanges:
     """The words of items that changed after sequence number ``since``; of every item for 0."""
     current = and_(item_terms.c.item_id == items.c.id, item_terms.c.version == VERSION)
-    query = select(items.c.id, item_terms.c.terms).join(item_terms, current, isouter=True).order_by(items.c.id)
-    if since:
-        query = query.where(items.c.sequence > since)
+    query = select(items.c.id, item_terms.c.terms).join(item_terms, current, isouter=True)
+    query = query.where(items.c.sequence > since if since else true())
+    # by a sum, or SQLite reads all items, which are in order, rather than sort the few
+    query = query.order_by(items.c.id + 0 if since else items.c.id)
     rows = connection.execute(query).all()
     missing = analysed(connection, [row.id for row in rows if row.terms is None])
     terms = [missing[item_id] if of_item is None else of_item for item_id, of_item in rows]

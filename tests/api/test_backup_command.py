@@ -10,7 +10,7 @@ from vitrina.search.store.store import Store
 
 
 def test_back_up_lose_and_restore(vitrina: Vitrina, store: Store, tmp_path: Path) -> None:
-    n_items = store.catalog.counts()["items"]
+    n_items = store.catalog.count("items")
     file = tmp_path / "shop.tar"
     status, printed, _ = vitrina("backup", str(file))
     assert (status, printed.startswith(f"{n_items} items in ")) == (0, True)
@@ -44,7 +44,7 @@ def test_a_cut_file_says_so(vitrina: Vitrina, store: Store, tmp_path: Path) -> N
         status, _, complaint = vitrina("restore", str(file), *arguments)
         assert (status, "not a whole backup" in complaint) == (2, True)
     assert not (tmp_path / "again").exists()
-    assert store.catalog.counts()["items"]
+    assert store.catalog.count("items")
 
 
 def test_there_must_be_something_to_back_up(vitrina: Vitrina, tmp_path: Path) -> None:

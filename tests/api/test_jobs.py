@@ -64,7 +64,7 @@ def test_a_process_of_its_own_imports_and_its_end_ends_nothing_else(empty: Store
     with JobQueue(empty, partial(ProcessWorker, settings)):
         done = status_of(empty, job, JobStatus.DONE, JobStatus.FAILED)
     assert done.status is JobStatus.DONE, done.error
-    assert empty.catalog.counts()["items"] == 2
+    assert empty.catalog.count("items") == 2
     assert not list(empty.uploads.glob("*"))
 
 

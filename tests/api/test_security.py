@@ -115,7 +115,7 @@ def test_refusals_and_our_own_faults_have_them_too(client: TestClient, monkeypat
     assert client.get("/healthz", headers={"Host": "evil.example"}).headers["content-security-policy"] == API_CSP
     assert client.post("/v1/search", content=b" " * 3_000_000).headers["content-security-policy"] == API_CSP
     service: Service = client.app.state.service  # type: ignore[attr-defined]
-    monkeypatch.setattr(service.store.catalog, "counts", lambda: 1 / 0)
+    monkeypatch.setattr(service.store.catalog, "count", lambda _: 1 / 0)
     broken = client.get("/readyz")
     assert broken.status_code == 500
     assert broken.headers["content-security-policy"] == API_CSP

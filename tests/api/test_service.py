@@ -133,7 +133,7 @@ def test_an_encoder_that_cannot_be_loaded_leaves_the_old_one_answering(
     answer = service.engine.search(Query("shirt", limit=100))
     assert len(answer.hits) == N_PRODUCTS - 1
     assert deleted not in {hit.stored.item.sku for hit in answer.hits}
-    assert store.catalog.counts()["items"] == N_PRODUCTS - 1
+    assert store.catalog.count("items") == N_PRODUCTS - 1
     shelf.encoders["new"] = NEW
     assert soon(lambda: answers_with(service, NEW))
 
@@ -197,10 +197,10 @@ def test_nothing_put_during_switches_is_lost(service: Service, store: Store) -> 
         thread.join()
     assert failures == []
     assert_whole(store, NEW)
-    assert store.catalog.counts()["items"] == N_PRODUCTS + len(set(put))
+    assert store.catalog.count("items") == N_PRODUCTS + len(set(put))
     replica = service.engine.replica
     replica.catch_up()
-    assert len(replica) == store.catalog.counts()["vectors"]
+    assert len(replica) == store.catalog.count("vectors")
 
 
 def test_queries_over_http_continue_during_a_switch(store: Store, shelf: Shelf) -> None:

@@ -82,7 +82,7 @@ def test_backups_while_importing_restore_to_a_state_that_was(imported: tuple[Pat
             header = restore(path, tmp_path / f"restored-{number}")
             with closing(Store.existing(tmp_path / f"restored-{number}")) as restored:
                 got = rows(restored)
-                assert header.n_items == len(got) == restored.catalog.counts()["items"]
+                assert header.n_items == len(got) == restored.catalog.count("items")
                 counts.append(len(got))
                 for sku, stored in got.items():
                     assert (stored.item, stored.image_ids) == (expected[sku].item, expected[sku].image_ids)

@@ -67,7 +67,7 @@ def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path, monkeypatch: p
     for _ in range(N_KILLS):
         kill(catalog, tmp_path / "killed", rng.randint(1, MAX_COMMITS), rng.uniform(0, SECONDS_A_BATCH))
         store = Store(tmp_path / "killed")
-        counts.append(store.catalog.counts()["items"])
+        counts.append(store.catalog.count("items"))
         store.close()
     assert finish(catalog, tmp_path / "killed") == 0
 

@@ -131,7 +131,7 @@ def test_what_a_process_that_died_was_writing_is_not_there(postgres: Postgres, t
         process.join()
         assert soon(lambda: service.found("lamp") == ["b", "whole"] or service.found("lamp") == ["whole", "b"])
     with closing(Store(tmp_path / "two", StoreOptions(database=address))) as store:
-        assert store.catalog.counts()["items"] == 2
+        assert store.catalog.count("items") == 2
 
 
 def test_a_service_goes_on_once_its_database_is_back(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def check(folder: Path, store: Store, encoder: FakeEncoder, n_rows: int) -> None
         again = indexer.run(open_source(str(folder / "shop.jsonl")))
         assert (again.n_added, again.n_updated, again.n_unchanged) == (0, 0, len(skus))
         assert again.n_rejected == done.n_rejected
-        assert store.catalog.counts()["items"] == len(skus)
+        assert store.catalog.count("items") == len(skus)
 
 
 def test_there_are_twenty_ways() -> None:

@@ -157,7 +157,7 @@ def test_few_rows_with_large_images_are_held_at_a_time(
 
 def test_an_empty_source(store: Store, indexer: Indexer) -> None:
     assert counts(indexer.run(MemorySource([]))) == (0, 0, 0, 0)
-    assert store.catalog.counts()["items"] == 0
+    assert store.catalog.count("items") == 0
 
 
 def test_indexing_the_same_rows_again_changes_nothing(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
@@ -366,7 +366,7 @@ def test_a_disk_that_fills_up_keeps_every_batch_committed_before(
     monkeypatch.setattr(Catalog, "commit", commit_until_full)
     with pytest.raises(StorageError, match="full"):
         indexer.run(MemorySource(rows(3 * MAX_BATCH_ROWS)))
-    assert store.catalog.counts()["items"] == 2 * MAX_BATCH_ROWS
+    assert store.catalog.count("items") == 2 * MAX_BATCH_ROWS
     assert first_found(store, encoder, Query("shirt 200")) == "sku-200"
     done = indexer.run(MemorySource(rows(3 * MAX_BATCH_ROWS)))
     assert counts(done) == (MAX_BATCH_ROWS, 0, 2 * MAX_BATCH_ROWS, 0)
@@ -390,7 +390,7 @@ def test_a_disk_that_fills_up_while_images_are_kept(
     monkeypatch.setattr(store.images, "put_all", put_until_full)
     with pytest.raises(StorageError, match="No space left"):
         indexer.run(MemorySource(rows(2 * MAX_BATCH_ROWS)))
-    assert store.catalog.counts()["items"] == MAX_BATCH_ROWS
+    assert store.catalog.count("items") == MAX_BATCH_ROWS
     assert first_found(store, encoder, Query(images=(make_image("red", noise=4),))) == "sku-4"
 
 
@@ -411,12 +411,12 @@ def test_a_full_disk_in_sqlite_itself_is_a_storage_error_and_loses_nothing(
     with pytest.raises(StorageError, match="full") as caught:
         indexer.run(MemorySource(rows(300)))
     assert "space" in caught.value.remedy
-    assert store.catalog.counts()["items"] in (20, MAX_BATCH_ROWS)
+    assert store.catalog.count("items") in (20, MAX_BATCH_ROWS)
     assert first_found(store, encoder, Query(images=(make_image("red", noise=4),))) == "sku-4"
     event.remove(engine, "connect", bound)
     engine.dispose()
     assert indexer.run(MemorySource(rows(300))).n_done == 300
-    assert store.catalog.counts()["items"] == 300
+    assert store.catalog.count("items") == 300
 
 
 @pytest.mark.usefixtures("whole_batches")
@@ -424,7 +424,7 @@ def test_a_source_that_breaks_off_keeps_what_was_committed(store: Store, indexer
     given = [*rows(MAX_BATCH_ROWS + 300), SourceError("The file is gone.", remedy="Bring it back.")]
     with pytest.raises(SourceError, match="gone"):
         indexer.run(MemorySource(given))
-    n_kept = store.catalog.counts()["items"]
+    n_kept = store.catalog.count("items")
     assert n_kept % MAX_BATCH_ROWS == 0
     done = indexer.run(MemorySource(rows(MAX_BATCH_ROWS + 300)))
     assert counts(done) == (MAX_BATCH_ROWS + 300 - n_kept, 0, n_kept, 0)
@@ -439,7 +439,7 @@ def test_an_encoder_that_fails_stops_the_run(
     monkeypatch.setattr(encoder, "encode_pixels", fail)
     with pytest.raises(EncoderError, match="gone"):
         indexer.run(MemorySource(rows(300)))
-    assert store.catalog.counts()["items"] == 0
+    assert store.catalog.count("items") == 0
     assert [thread.name for thread in threading.enumerate() if "prefetch" in thread.name] == []
 
 
@@ -450,7 +450,7 @@ def test_a_progress_callback_that_raises_stops_the_run_after_its_commit(store: S
 
     with pytest.raises(KeyboardInterrupt):
         indexer.run(MemorySource(rows(300)), interrupt)
-    assert store.catalog.counts()["items"] == MAX_BATCH_ROWS
+    assert store.catalog.count("items") == MAX_BATCH_ROWS
     assert counts(indexer.run(MemorySource(rows(300)))) == (300 - MAX_BATCH_ROWS, 0, MAX_BATCH_ROWS, 0)
 
 

@@ -109,7 +109,7 @@ def test_a_shop_becomes_the_same_catalog_as_with_the_local_engine(shop: Path, tm
     assert len(found["ray"].splitlines()) == 5
     local, on_ray = Store(tmp_path / "local"), Store(tmp_path / "ray")
     with closing(local), closing(on_ray):
-        assert local.catalog.counts()["items"] == N_PRODUCTS + 1
+        assert local.catalog.count("items") == N_PRODUCTS + 1
         assert_same_catalog(local, on_ray, load_encoder(None))
     assert f"{N_PRODUCTS + 1} added" in printed["ray"]
     again = run_vitrina("index", str(shop), "--store", str(tmp_path / "ray"), "--engine", "local")[1]
@@ -123,7 +123,7 @@ def test_a_row_that_kills_every_worker_ends_the_run(store: Store, monkeypatch: p
         indexer = Indexer(store, FakeEncoder(), Fetcher(), engine=engine)
         with pytest.raises(StateError, match="Ray gave up on a part of the catalog"):
             indexer.run(MemorySource(rows(3)))
-    assert store.catalog.counts()["items"] == 0
+    assert store.catalog.count("items") == 0
 
 
 def test_workers_with_another_encoder_are_refused() -> None:

@@ -85,8 +85,8 @@ def test_the_old_encoder_is_refused_from_then_on(store: Store, indexer: Indexer,
     with pytest.raises(EncoderReplacedError, match="'other'"):
         indexer.put(make_record("new", "boots"))
     assert replica.catch_up()  # its version is kept
-    assert len(replica) == store.catalog.counts()["vectors"]
-    assert store.catalog.counts()["items"] == 140
+    assert len(replica) == store.catalog.count("vectors")
+    assert store.catalog.count("items") == 140
 
 
 def test_rows_are_not_indexed_again_after_a_promotion(store: Store, indexer: Indexer) -> None:
@@ -113,7 +113,7 @@ def test_what_is_indexed_and_deleted_meanwhile_is_not_lost(
     reembed(store, OTHER, interfere)
     assert n_calls >= 2
     assert store.catalog.item("1").item.title == "boots 1"
-    assert store.catalog.counts()["items"] == 139
+    assert store.catalog.count("items") == 139
     assert_speaks(store, OTHER)
 
 
@@ -185,7 +185,7 @@ def test_back_and_forth_embeds_only_what_changed(store: Store, indexer: Indexer,
     store.catalog.delete(["6"])
     assert reembed(store, encoder).n_done == 1
     assert_speaks(store, encoder)
-    assert len(open_replica(store, encoder)) == store.catalog.counts()["vectors"]
+    assert len(open_replica(store, encoder)) == store.catalog.count("vectors")
     assert reembed(store, OTHER).n_done == 0
 
 

@@ -83,7 +83,7 @@ def indexed(folder: Path, items: Sequence[Item], photos: Sequence[bytes]) -> Sto
         for item, photo in zip(items, photos, strict=True)
     ]
     Indexer(store, FakeEncoder(), Fetcher()).run(MemorySource(records))
-    assert store.catalog.counts()["items"] == len(items)
+    assert store.catalog.count("items") == len(items)
     return store
 
 
@@ -141,7 +141,7 @@ def asked(store: Store, reranker: Reranker, texts: Sequence[str] = QUERIES, n_ex
     with RerankPipeline(store.images, reranker, weights, deadline_s=600.0) as stage:
         engine = SearchEngine.open(store, FakeEncoder()).with_reranker(stage)
         for text in texts:
-            for offset in range(0, store.catalog.counts()["items"], N_PAGE):
+            for offset in range(0, store.catalog.count("items"), N_PAGE):
                 answer = engine.search(Query(text, limit=N_PAGE, offset=offset), budget)
                 assert answer.requirements
                 assert answer.rerank_note == ""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from tests.fakes import FakeEncoder, make_entry, make_image
 from vitrina.search.store.catalog import Catalog
@@ -89,6 +90,38 @@ def test_word_pieces_are_kept_beside_the_vectors(catalog: Catalog, encoder: Fake
     catalog.commit(version, [full_entry(encoder)])
     with catalog.reading() as reader:
         assert reader.pieces(version, ids, 4) == {}
+
+
+def test_what_a_few_items_have_is_read_without_the_others(catalog: Catalog, encoder: FakeEncoder, version: int) -> None:
+    """SQLite, which has no statistics, would read all vectors of the version, and all items for the words of one."""
+    catalog.commit(version, [full_entry(encoder, f"a-{number}") for number in range(3)])
+    sequence, run = catalog.sequence(), list[tuple[str, Any]]()
+    engine = catalog.database.engine
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        run.append((statement, parameters[0] if many else parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    catalog.commit(version, [full_entry(encoder, "a-1")])
+    stored = catalog.item("a-1")
+    catalog.backfill(version, [(stored, full_entry(encoder).vectors)])
+    with catalog.reading() as reader:
+        reader.pieces(version, [stored.id], 4)
+        assert len(reader.image_vectors(version, "a-1")) == 2
+    assert catalog.term_changes(sequence).item_ids.tolist() == [stored.id]
+    event.remove(engine, "before_cursor_execute", note)
+    with catalog.database.read() as connection:
+        if connection.dialect.name != "sqlite":
+            return
+        plans = {
+            statement: str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all())
+            for statement, parameters in run
+            if "embeddings" in statement or "item_terms" in statement
+        }
+    assert len(plans) >= 6
+    assert not [
+        each for each in plans.items() if "ix_embeddings_version_sequence" in each[1] or "SCAN items" in each[1]
+    ]
 
 
 VARIANTS = (
@@ -221,7 +254,7 @@ def test_two_catalogs_on_one_file_see_each_other(tmp_path: Path, encoder: FakeEn
     one.commit(version, [make_entry(encoder, "a", "by one")])
     assert two.item("a").item.title == "by one"
     two.delete(["a"])
-    assert one.counts()["items"] == 0
+    assert one.count("items") == 0
     assert one.sequence() == two.sequence() == 2
     one.close()
     two.close()

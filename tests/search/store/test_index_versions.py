@@ -85,7 +85,7 @@ def test_vectors_of_two_versions_never_mix(catalog: Catalog, encoder: FakeEncode
     backfill(catalog, other, [catalog.item("a")])  # replaces
     assert catalog.changes(version, 0).rows["image"].vectors.shape == (1, encoder.identity.dimension)
     assert catalog.changes(other, 0).rows["image"].vectors.shape == (1, 8)
-    assert catalog.counts()["vectors"] == 2
+    assert catalog.count("vectors") == 2
 
 
 def test_a_backfill_resumes_where_it_was_stopped(
@@ -146,7 +146,7 @@ def test_an_item_without_vectors_keeps_those_it_has(catalog: Catalog, encoder: F
     catalog.backfill(
         version, [(catalog.item("a"), {"image": encoder.encode_images([]), "text": encoder.encode_texts([])})]
     )
-    assert catalog.counts()["vectors"] == 2
+    assert catalog.count("vectors") == 2
 
 
 def test_the_version_before_is_kept_and_caught_up_later(
@@ -198,7 +198,7 @@ def test_nothing_is_written_to_a_version_that_is_not_active(
     with pytest.raises(EncoderReplacedError, match="'other'") as caught:
         add(catalog, encoder, version, "a")
     assert "VITRINA_ENCODER" in caught.value.remedy
-    assert catalog.counts()["items"] == 0
+    assert catalog.count("items") == 0
 
 
 def test_a_dropped_version_is_gone(catalog: Catalog, encoder: FakeEncoder, version: int, other: int) -> None:

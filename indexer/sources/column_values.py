@@ -115,9 +115,12 @@ def are_different_texts(rows: Sequence[Mapping[str, object]], column: str) -> bo
     return all(isinstance(cell, str) for cell in cells) and are_different(found, column, MAX_NAME_CHARS)
 
 
-def named_by_values(sample: Sample, columns: Sequence[str]) -> tuple[str, ...]:
-    """The first column that reads as titles; where it is called by a language, all that are, English first."""
+def named_by_values(sample: Sample, columns: Sequence[str], *, is_priced: bool = False) -> tuple[str, ...]:
+    """The first column that reads as titles; where it is called by a language, all that are, English first. Of rows
+    with prices the first column may have titles of a word, as ``Piano`` above makes of pianos."""
     named = next((column for column in columns if _read_as_titles(sample, column)), None)
+    if named is None and is_priced and len(sample()) > 2:
+        named = next((column for column in columns[:1] if _read_as_titles(sample, column, is_lenient=True)), None)
     languages = name_table("codes")["languages"]
     if named is None or folded(named) not in languages:
         return () if named is None else (named,)
@@ -179,15 +182,16 @@ def _filled_first(sample: Sample, columns: Sequence[str]) -> list[str]:
     return sorted(columns, key=place)
 
 
-def _read_as_titles(sample: Sample, column: str) -> bool:
+def _read_as_titles(sample: Sample, column: str, *, is_lenient: bool = False) -> bool:
     """Whether a column whose name says nothing has a short text in nearly each of several rows, mostly of several
-    words, and another one in nearly each."""
+    words, or leniently without digits, and another one in nearly each."""
     name = folded(column)
     if any(has_word(name, "not", each) for each in ("other", "title")) or has_word(name, "words", "option"):
         return False
     texts = [cell.strip() for row in sample() if isinstance(cell := row.get(column), str) and not is_blank(cell)]
     is_filled = len(texts) > 1 and 10 * len(texts) >= 9 * len(sample())
-    is_worded = 10 * sum(_is_phrase(text) for text in texts) >= 8 * len(texts)
+    n_worded = sum(_is_phrase(text) or (is_lenient and not re.search(r"[\d/@]", text)) for text in texts)
+    is_worded = 10 * n_worded >= 8 * len(texts)
     return is_filled and is_worded and _are_titles(sample, [column]) and 10 * len({*texts}) >= 9 * len(texts)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import permutations
 from statistics import median
 
 from vitrina.indexer.sources.cells import is_blank
@@ -88,6 +89,12 @@ class _Column:
     def has_signs(self) -> bool:
         """Whether most amounts have a currency."""
         return 2 * sum(_SIGN.search(cell) is not None for cell in self.filled) > len(self.filled)
+
+    @property
+    def round_share(self) -> float:
+        """The share of the amounts that are as round as prices, or written as they are."""
+        n_round = sum(cell[-1] in "059" or _GROUPED.fullmatch(cell) is not None for cell in self.filled)
+        return n_round / max(1, len(self.filled))
 
     @property
     def has_decimals(self) -> bool:
@@ -232,7 +239,7 @@ def _key(columns: Sequence[_Column], title: _Column) -> _Column | None:
     coded = [column for column in coded if max(map(len, column.cells)) <= MAX_KEY_CHARS]
     before = [column for column in coded if rank(column) < 2 or column.number < title.number]
     found = min(before, key=lambda column: (rank(column), column.number), default=None)
-    if found is None or [*found.cells] != [str(n) for n in range(1, len(found.cells) + 1)]:
+    if found is not None and [*found.cells] != [str(n) for n in range(1, len(found.cells) + 1)]:
         return found
     addresses = [column for column in columns if column.kind == "url"]
     return next((each for each in coded if each is not found and _are_in(each, addresses)), found)
@@ -254,13 +261,36 @@ def _prices(columns: Sequence[_Column]) -> list[_Column]:
     amounts = [column for column in columns if column.kind == "amount"]
     if found := [column for column in amounts if column.has_signs] or [each for each in amounts if each.has_decimals]:
         return found
-    sizes = {column.number: median(float(re.sub(r"\D", "", cell)) for cell in column.filled) for column in amounts}
+    if reduced := _reduced(amounts):
+        return [reduced]
+    sizes = {column.number: median(map(_size, column.filled)) for column in amounts}
     largest = max(amounts, key=lambda column: sizes[column.number], default=None)
     if largest is None or sizes[largest.number] < 100 or largest.distinct_share < 0.5:
         return []
     is_far = all(10 * size <= sizes[largest.number] for number, size in sizes.items() if number != largest.number)
-    n_round = sum(cell[-1] in "059" or _GROUPED.fullmatch(cell) is not None for cell in largest.filled)
-    return [largest] if is_far and 10 * n_round >= 9 * len(largest.filled) else []
+    return [largest] if is_far and largest.round_share >= 0.9 else []
+
+
+def _reduced(amounts: Sequence[_Column]) -> _Column | None:
+    """The price where another amount, of some rows alone, is what they cost before: up to three times as much, and about
+    as round; None if that is said of no column, or of several."""
+    round_ones = [column for column in amounts if column.round_share >= 0.8]
+    found = [
+        paid
+        for paid, before in permutations(round_ones, 2)
+        if all(paid.cells) and 1 < len(before.filled) < len(before.cells)
+        if all(
+            _size(cell) < _size(more) <= 3 * _size(cell)
+            for cell, more in zip(paid.cells, before.cells, strict=True)
+            if more
+        )
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _size(amount: str) -> float:
+    """An amount without its marks; 0 for another text."""
+    return float(re.sub(r"\D", "", amount) or 0)
 
 
 def _leftover(column: _Column, *, is_headed: bool) -> str:

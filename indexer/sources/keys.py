@@ -134,7 +134,8 @@ def found_keys(
     is_cut = not is_alone or any(map(_is_title_name, fields.get("title", ())))
     is_open = not key and is_cut and any(all(is_blank(row.get(each)) for each in own) for row in sample() or ({},))
     if is_open and "title" not in fields and ("price" in fields or images or column_with(AMOUNT, sample, free)):
-        fields |= {"title": named} if (named := named_by_values(sample, free)) else {}
+        named = named_by_values(sample, free, is_priced="price" in fields)
+        fields |= {"title": named} if named else {}
     others = [each for name in ("title", "url") for each in fields.get(name, ())[:1]]
     others += [each for column in images[:1] for each in (column, f"{column}.path")]
     others += () if "title" in fields else fields.get("description", ())[:1]  # which is then short

@@ -19,6 +19,9 @@ from vitrina.indexer.sources.headers import N_HEADER_LINES, header_at, is_help, 
 N_HEAD_CHARS = 4_096
 """Where files of a kind say so."""
 
+N_TITLE_CHARS = 2_000
+"""Above a table, looked through for its title."""
+
 CATEGORY = "category"
 MAX_COLUMNS = 1_000
 """Of a table, and rows that one cell may take."""
@@ -30,6 +33,7 @@ _HIDDEN = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)|<wb
 _ATTRIBUTE = re.compile(
     r"(?:\w+:)?(colspan|rowspan|index|mergeacross|mergedown)\s*=\s*[\"']?\s*(\d{1,4})", re.IGNORECASE
 )
+_TITLE = re.compile(r"<(h[1-6])\b[^<>]*>((?:(?!</?h[1-6]\b).)*)</\1\s*>", re.IGNORECASE | re.DOTALL)
 _AMOUNT = re.compile(r"\d[\d.,]*\s?([^\d\s]{1,5})")
 _IMAGE = re.compile(r"<img\b[^<>]*?\s(?:data-)?src\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s<>]+))", re.IGNORECASE)
 
@@ -104,21 +108,30 @@ class GridTable:
 def find_tables(path: Path, text: str) -> GridTable | None:
     """The table of products in a page's text, or all that have the columns of the one with most known names and then
     most rows; None where no table's header has a known name and no price."""
-    found = [each for lines in _tables(_HIDDEN.sub("", text)) if (each := _with_header(lines)) is not None]
-    best = max(found, key=lambda pair: (n_known_names(pair[0]), len(pair[1])), default=None)
+    found = [
+        (title, *each) for title, lines in _tables(_HIDDEN.sub("", text)) if (each := _with_header(lines)) is not None
+    ]
+    best = max(found, key=lambda each: (n_known_names(each[1]), len(each[2])), default=None)
     if best is None:
         return None
-    names, _ = best
-    tables = tuple(lines for own, lines in found if list(map(folded, own)) == list(map(folded, names)))
+    names = best[1]
+    of_columns = [(title, lines) for title, own, lines in found if list(map(folded, own)) == list(map(folded, names))]
+    tables = _under_titles(of_columns)
     first = next((line.heading for lines in tables for line in lines if line.heading), "")
     is_taken = any(kind in folded(name) for name in names for kind in ("categor", "kategori"))
     headed = "" if not first else "section" if is_taken else CATEGORY
     notes = [f"{path.name}: read {len(tables)} of {len(found)} tables."] if len(found) > len(tables) else []
-    notes += [f"{path.name}: headings across a table ({first[:60]!r}) are the {headed} of the rows below."] * bool(
-        first
-    )
+    notes += [f"{path.name}: headings of a table ({first[:60]!r}) are the {headed} of the rows below."] * bool(first)
     form = "Excel 2003 XML" if is_excel_2003(text[:N_HEAD_CHARS]) else "web page"
     return GridTable(path, form, names, tables, headed, tuple(notes))
+
+
+def _under_titles(tables: Sequence[tuple[str, tuple[_Line, ...]]]) -> tuple[tuple[_Line, ...], ...]:
+    """The rows of tables, below the titles above them where there are several and each has another."""
+    titles = {title for title, _ in tables}
+    if len(tables) == 1 or len(titles) < len(tables) or "" in titles:
+        return tuple(lines for _, lines in tables)
+    return tuple((_Line((), title), *lines) for title, lines in tables)
 
 
 def is_excel_2003(start: str) -> bool:
@@ -150,10 +163,11 @@ def _is_amount(name: str) -> bool:
     return found is not None and currency_of(found[1], None) is not None
 
 
-def _tables(text: str) -> Iterator[list[_Line]]:
-    """The tables of a page, those inside of others first."""
+def _tables(text: str) -> Iterator[tuple[str, list[_Line]]]:
+    """The tables of a page, those inside of others first, each with the last title between it and the one before."""
     open_tables: list[list[list[_Cell]]] = []
-    end, cell = 0, None
+    titles: list[str] = []
+    end, after, cell = 0, 0, None
     for tag in _TAG.finditer(text):
         is_end, name = bool(tag[1]), tag[2].lower()
         if cell is not None:
@@ -163,8 +177,11 @@ def _tables(text: str) -> Iterator[list[_Line]]:
             cell = None
             if not is_end:
                 open_tables.append([])
+                above = _TITLE.findall(text[max(after, tag.start() - N_TITLE_CHARS) : tag.start()])
+                titles.append(" ".join(without_markup(above[-1][1]).split()) if above else "")
             elif open_tables:
-                yield _lines(open_tables.pop())
+                yield titles.pop(), _lines(open_tables.pop())
+            after = end
         elif not open_tables:
             continue
         elif name in ("tr", "row"):
@@ -177,7 +194,7 @@ def _tables(text: str) -> Iterator[list[_Line]]:
             cell = _Cell.of(tag[3])
             open_tables[-1][-1].append(cell)
             cell = None if tag[3].endswith("/") else cell
-    yield from map(_lines, reversed(open_tables))
+    yield from ((title, _lines(rows)) for title, rows in zip(reversed(titles), reversed(open_tables), strict=True))
 
 
 def _lines(rows: Sequence[Sequence[_Cell]]) -> list[_Line]:

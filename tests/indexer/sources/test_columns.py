@@ -213,6 +213,25 @@ def test_a_list_price_beside_a_sale_price_is_the_price(tmp_path: Path) -> None:
     assert (item.price_cents, item.attributes) == (1200, {"regular_price": 15.0})
 
 
+@pytest.mark.parametrize(
+    ("table", "titles"),
+    [
+        ("Piano,Wood,Price\nBirch & Sons,Oak,900\nHalden,Oak,500\nMoor,Ash,700\n", ["Birch & Sons", "Halden", "Moor"]),
+        ("Item,Desc. item,Precio\n28,ZOCALO 8X1,1311\n30,GUARDA 10X1,1638\n", ["ZOCALO 8X1", "GUARDA 10X1"]),
+    ],
+)
+def test_titles_under_names_of_their_own(tmp_path: Path, table: str, titles: list[str]) -> None:
+    assert [record.item.title for record in read(write(tmp_path, "shop.csv", table))[0]] == titles
+
+
+@pytest.mark.parametrize(
+    "first", ["Oak,12\nOak,15\nAsh,9", "2026-01-02,12\n2026-02-03,15\n2026-03-04,9", "Oak,12\nAsh,15"]
+)
+def test_a_first_column_that_tells_no_products_apart_is_no_title(tmp_path: Path, first: str) -> None:
+    with pytest.raises(SourceError, match="no column that looks like a product's key"):
+        open_source(str(write(tmp_path, "shop.csv", f"Wood,Price\n{first}\n")))
+
+
 def test_a_table_without_keys_goes_by_its_names_and_says_so(tmp_path: Path) -> None:
     path = write(tmp_path, "shop.csv", "Name,Price\nPot,15\nPan,10\n")
     (pot, pan), _ = read(path)

@@ -215,3 +215,23 @@ def test_row_numbers_give_way_to_the_numbers_in_addresses(tmp_path: Path) -> Non
         table = "\n".join(rows).format("", *code)
         skus = [each.item.sku for each in read(write(tmp_path, "scraped.csv", table))[0]]
         assert skus == (["4017", "4025"] if code[0] == "4017" else ["1", "2"])
+
+
+def test_prices_are_told_by_what_some_cost_before_and_keys_by_addresses(tmp_path: Path) -> None:
+    table = (
+        "Tent Alder for two,7299,https://s.example/p/81044,81044,\n"
+        "Stove of brass,2350,https://s.example/p/90712,90712,2999\n"
+        "Sleeping bag Birch,5990,https://s.example/p/13320,13320,6500\n"
+    )
+    records, _ = read(write(tmp_path, "list.csv", table))
+    assert [(each.item.sku, each.item.price_cents) for each in records] == [
+        ("81044", 729900),
+        ("90712", 235000),
+        ("13320", 599000),
+    ]
+
+
+def test_sizes_that_all_rows_have_are_no_prices(tmp_path: Path) -> None:
+    table = "".join(f"Shelf of {wood},A{n}7,600,{n}00\n" for n, wood in ((9, "oak"), (8, "ash"), (7, "elm")))
+    records, _ = read(write(tmp_path, "list.csv", table))
+    assert [each.item.price_cents for each in records] == [None] * 3

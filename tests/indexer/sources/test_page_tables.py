@@ -47,7 +47,28 @@ def test_the_table_of_products_in_a_page(tmp_path: Path, name: str) -> None:
 
 def test_headings_are_told(tmp_path: Path) -> None:
     notes = open_source(str(write(tmp_path, "prices.html", PAGE))).notes
-    assert notes == ("prices.html: headings across a table ('Lamps') are the category of the rows below.",)
+    assert notes == ("prices.html: headings of a table ('Lamps') are the category of the rows below.",)
+
+
+ROW = "<tr><th>No.<th>Name<th>Price</tr><tr><td>{n}1<td>{name}, small<td>{n}0 EUR</tr><tr><td>{n}2<td>{name}, large<td>{n}5 EUR</tr>"
+
+
+@pytest.mark.parametrize(
+    ("titles", "categories"),
+    [
+        (("Jams <b>&amp; jellies</b>", "Honey"), ["Jams & jellies"] * 2 + ["Honey"] * 2),
+        (("Prices", "Prices"), [None] * 4),  # says nothing of either
+    ],
+)
+def test_titles_of_tables_with_one_header_are_categories(
+    tmp_path: Path, titles: tuple[str, str], categories: list[str | None]
+) -> None:
+    tables = (ROW.format(n=n, name=name) for n, name in ((1, "Plum"), (2, "Heather")))
+    page = "".join(
+        f"<h2>{title}</h2><p>Fresh</p><table>{rows}</table>" for title, rows in zip(titles, tables, strict=True)
+    )
+    records, _ = read(write(tmp_path, "prices.html", f"<html><h1>Our shop</h1>{page}</html>"))
+    assert [record.item.attributes.get("category") for record in records] == categories
 
 
 @pytest.mark.parametrize("name", ["stock.xml", "stock.xls"])

@@ -272,8 +272,8 @@ def _prices(columns: Sequence[_Column]) -> list[_Column]:
 
 
 def _reduced(amounts: Sequence[_Column]) -> _Column | None:
-    """The price where another amount, of some rows alone, is what they cost before: up to three times as much, and about
-    as round; None if that is said of no column, or of several."""
+    """The price where another amount, of some rows alone, is what they cost before: up to three times as much, and
+    about as round; None if that is said of no column, or of several."""
     round_ones = [column for column in amounts if column.round_share >= 0.8]
     found = [
         paid

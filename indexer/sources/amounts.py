@@ -31,7 +31,8 @@ _QUALIFIERS = frozenset(
         "exclusive fra from für gst hasta hors ht inc incl inclusive inkl iva jusqu jusqua les mehrwertsteuer "
         "moms mrp msrp mwst mva net netto now od only ono op or à partir pair par pc pcs per piece pieces "
         "preis price prices prix precio prezzo pro retail rrp sale set special st stk stück starting starts "
-        "tax taxes to tva ttc unit until up uvp vanaf vat vb von was zt от до за шт cena"
+        "tax taxes to tva ttc unit until up uvp vanaf vat vb von was zt от до за шт "
+        "cena cene ceny cijena цена цената ціна hinta pris prisen prijs preço preco τιμή ár fiyat"
     )
 )
 """Words around an amount that change nothing about it; any other word needs a currency in the text."""

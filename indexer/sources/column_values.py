@@ -39,7 +39,7 @@ _PROSE = re.compile(r"^(?![\[{]).*\S\s+\S", re.DOTALL)
 """Words, and no list or object."""
 
 _NUMBER = re.compile(r"\d+[.,]\d{1,2}")
-_ZERO = re.compile(r"0+(?:[.,]0+)?")
+_ZERO = re.compile(r"0+(?:[.,]0+)?|-1(?:[.,]0+)?")
 MAX_KEY_CHARS = 64
 MAX_NAME_CHARS = 256
 """What stands for a key where there is none, a title or an address, may be as long as a sku."""
@@ -143,7 +143,7 @@ def are_unused(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> 
 
 
 def are_zero(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> bool:
-    """Whether the columns say nothing but 0 in any of several rows."""
+    """Whether the columns say nothing but 0, or -1 for none, in any of several rows."""
     texts = [str(cell).strip() for row in rows for column in columns if not is_blank(cell := cell_at(row, column))]
     return bool(texts) and all(_ZERO.fullmatch(text) for text in texts)
 

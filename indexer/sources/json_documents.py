@@ -320,6 +320,9 @@ def _of_sections(sections: Iterator[object], within: str) -> Iterator[object]:
             yield product if is_told or not isinstance(name, str) else {**product, "category": name}
 
 
+_KIND = re.compile(r"[^\W\d_]+(?:[ '’&,/-]+[^\W\d_]+)*")
+"""A name in words alone, as those of kinds are."""
+
 _SHOWN = frozenset({"featured", "recommended", "popular", "related", "new", "sale", "stock", "all", "bestsellers"})
 """What lists are called by how a shop shows their products, and not by what these are."""
 
@@ -336,7 +339,7 @@ def _of_lists(events: Iterable[tuple[str, str, object]], prefixes: Collection[st
         if at == place and not event.startswith("start_") and event != "map_key":
             name = at.removesuffix(".item").rpartition(".")[2]
             is_told = not isinstance(builder.value, dict) or not _CATEGORIES.isdisjoint(builder.value)
-            is_kind = name.isalpha() and name.casefold() not in _SHOWN
+            is_kind = _KIND.fullmatch(name) is not None and name.casefold() not in _SHOWN
             yield builder.value if is_told or not is_kind else {**builder.value, "category": name}
             builder = None
 

@@ -117,7 +117,7 @@ def _under(cells: Cells, name: str) -> object:
 
 
 _TITLES = frozenset({"title", "name"})
-_NAMES = _TITLES | {"productname", "product_name"}
+_NAMES = _TITLES | {"productname", "product_name", "productshortname"}
 _SOLD = frozenset({"sku", "price", "description", "images", "image"})
 _WITHIN = (
     "product",
@@ -127,6 +127,7 @@ _WITHIN = (
     "item_data",
     "details",
     "info",
+    "basic",
     "general",
     "content",
     "description",

@@ -85,7 +85,7 @@ def is_line(lines: list[str]) -> bool:
         return isinstance(first, dict)
     if len(first) > 1 and all(isinstance(each, dict) and _is_named(each) for each in first.values()):
         return False  # products by their keys
-    if _are_mostly_sold([*first.items()]):
+    if _are_mostly_sold([*first.items()]) or _are_alike([*first.items()]):
         return False
     if len(first) == 1 and isinstance(only := next(iter(first.values())), list) and only and isinstance(only[0], dict):
         return False
@@ -113,6 +113,15 @@ def _are_mostly_sold(entries: Sequence[tuple[str, object]]) -> bool:
     if len(products) < max(2, 2 / 3 * len(entries)) or not all(map(frozenset(LISTS).isdisjoint, products)):
         return False
     return not any(key.casefold() in CONTAINERS or _is_field(folded(key)) for key, _ in entries)
+
+
+def _are_alike(entries: Sequence[tuple[str, object]]) -> bool:
+    """Whether an object has the same keys under each of its own, which are codes or numbers: several products of a shop
+    that calls what they have in its own way."""
+    held = [{*own} for _, own in entries if isinstance(own, (dict, set))]
+    if len(held) < max(N_KEYED, len(entries)) or not all(any(map(str.isdigit, key)) for key, _ in entries):
+        return False
+    return 3 * len(set.intersection(*held)) >= 2 * max(2, *map(len, held))
 
 
 def _is_field(name: str) -> bool:
@@ -269,9 +278,10 @@ def are_products(path: Path, encoding: TextEncoding) -> bool:
 
 
 def are_named(path: Path, encoding: TextEncoding) -> bool:
-    """Whether all of the first objects that a document, an object, has under its keys have names."""
-    first = _entries(path, encoding)[:N_KEYED]
-    return len(first) > 1 and all(held is not None and _is_named(held) for _, held in first)
+    """Whether all of the first objects that a document, an object, has under its keys have names, or the same keys."""
+    entries = _entries(path, encoding)
+    first = entries[:N_KEYED]
+    return _are_alike(entries) or (len(first) > 1 and all(held is not None and _is_named(held) for _, held in first))
 
 
 def _entries(path: Path, encoding: TextEncoding, last: Collection[str] = ()) -> list[tuple[str, set[str] | None]]:

@@ -77,7 +77,9 @@ _WITHOUT_TAX = re.compile(
     r"|ht|netto|net|neta?o?|kdv_haric|kdvsiz|km_ta|afa_nelkul|alv_0)(?:_|$)|税抜|未税|不含税|부가세별도"
 )
 _FIRST = re.compile(
-    r"(?:^|_)(?:mrp|msrp|rrp|uvp|initial|original|regular|normal|old|list|liste|lista|listino|начальная|старая|прайсовая)(?:_|$)"
+    r"(?:^|_)(?:mrp|msrp|rrp|uvp|initial|original|regular|normal|old|before|previous|list|liste|lista|listino"
+    r"|alter|vorher|vorheriger|bisheriger|ancien|barre|avant|anterior|antiguo|antigo|precedente|vecchio|stara|stary|staro"
+    r"|puvodni|povodna|prejsnja|gammelt?|tidligere|forpris|oude|vechi|eski|regi|начальная|старая|стара|прайсовая)(?:_|$)"
 )
 _PER = "per|pr|pro|je|par|por|al|au|le|za|na|за|на|ανα|moi|x"
 _MEASURE = (

@@ -14,7 +14,7 @@ _KEYS = (
     "discounted", "centamount", "unitamount", "amount", "value", "finalprice", "calculatedamount", "discountedprice",
     "price", "current", "saleprice", "sale", "lowprice", "min", "minprice", "minvalue", "minvariantprice",
     "minimumprice", "regularprice", "pricerange", "sellingprice", "discountpricewithvat", "normalpricewithvat",
-    "gross", "retail", "regular", "base", "default", "raw", "start", "unitprice", "totalprice", "net",
+    "gross", "main", "retail", "regular", "base", "default", "raw", "start", "unitprice", "totalprice", "net",
 )  # fmt: skip
 """What an amount is called in an object, the surest first, in lower case and without signs."""
 

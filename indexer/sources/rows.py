@@ -31,7 +31,7 @@ from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.keys import row_digest
 from vitrina.indexer.sources.money import DecimalMark, parse_cents, parse_price
 from vitrina.indexer.sources.units import join_units, without_comma
-from vitrina.indexer.sources.variant_titles import own_titles, whole_title
+from vitrina.indexer.sources.variant_titles import own_titles, shared_title, whole_title
 from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import MAX_VARIANTS, AttributeValue, Item, Scalar, Variant
@@ -116,7 +116,8 @@ class _RowReader:
             price_cents, price_to_cents = self._price_of_parts(currency)
         images = self._images()
         variants = tuple(self._variant(each, title, images, currency) for each in self._row.variants[:MAX_VARIANTS])
-        variants = own_titles(variants, title) if self._row.n_rows > 1 else variants
+        if self._row.n_rows > 1:
+            variants, title = own_titles(variants, title), shared_title(title, variants)
         if price_cents == 0 and any(each.price_cents for each in variants):
             price_cents = None  # of a product that is sold as its variants alone
         if sku.rstrip(" :").casefold() in _TOTALS and not (title or description or images):

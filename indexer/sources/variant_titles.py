@@ -12,6 +12,7 @@ from vitrina.indexer.sources.column_values import cell_at
 from vitrina.search.types.item import Variant
 
 _WORD = re.compile(r"\w+")
+_CLOSING = re.compile(r"[)\]\"'”’»]+")
 
 
 def titled(role: str, cells: Mapping[str, object], columns: Iterable[str]) -> dict[str, object]:
@@ -34,6 +35,27 @@ def own_titles(variants: tuple[Variant, ...], of_item: str) -> tuple[Variant, ..
     which stands in its first row or in each, and may change without them."""
     repeats = all(each.title in ("", of_item) for each in variants)
     return tuple(replace(each, title="") for each in variants) if repeats else variants
+
+
+def shared_title(title: str, variants: Sequence[Variant]) -> str:
+    """What the titles of a product's rows begin with, before the options of each: ``Linen shirt`` of ``Linen shirt
+    (Red, L)`` and ``Linen shirt (Blue, L)``. The title itself where it is none of theirs but the product's own, or
+    where they do not begin alike."""
+    titles = {each.title for each in variants}
+    beginnings = {_without_options(each.title, each.options.values()) for each in variants}
+    is_of_row = title in titles and len(titles) > 1
+    return beginnings.pop() if is_of_row and len(beginnings) == 1 else title
+
+
+def _without_options(title: str, options: Iterable[object]) -> str:
+    """A title without the words of options at its end."""
+    said = _words(" ".join(map(str, options)))
+    words = list(_WORD.finditer(title))
+    while len(words) > 1 and words[-1][0].casefold() in said:
+        words.pop()
+    end = words[-1].end() if words else 0
+    closing = _CLOSING.match(title, end)
+    return title[: closing.end() if closing else end]
 
 
 def _words(text: str) -> set[str]:

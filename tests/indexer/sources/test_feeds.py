@@ -61,7 +61,7 @@ def test_a_table_of_a_merchant_feed_has_details_as_text(tmp_path: Path) -> None:
 def test_a_group_of_a_merchant_feed_is_one_product(tmp_path: Path) -> None:
     (lamp, bulb), rejections = read(write(tmp_path, "feed.xml", GROUP))
     assert rejections == []
-    assert (lamp.item.sku, lamp.item.title, lamp.n_rows, lamp.item.url) == ("L", "Lamp red", 2, "https://s.example/1")
+    assert (lamp.item.sku, lamp.item.title, lamp.n_rows, lamp.item.url) == ("L", "Lamp", 2, "https://s.example/1")
     assert [(each.sku, dict(each.options), each.price_cents) for each in lamp.item.variants] == [
         ("L1", {"color": "red"}, 800),
         ("L2", {"color": "blue"}, 1200),

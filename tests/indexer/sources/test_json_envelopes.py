@@ -270,6 +270,10 @@ def test_shopifys_products_with_nodes_on_a_line_each(tmp_path: Path) -> None:
     }  # fmt: skip
     record = only(write(tmp_path, "lamps.jsonl", json.dumps(line) + "\n"))
     assert (record.item.sku, len(record.images), record.item.attributes["socket"]) == ("lamp", 2, "E27")
+    del line["media"]
+    line["featuredMedia"] = {"preview": {"image": {"url": "https://s.example/0.jpg"}}}
+    (image,) = only(write(tmp_path, "lamps.jsonl", json.dumps(line) + "\n")).images
+    assert image.url == "https://s.example/0.jpg"
 
 
 def test_akeneos_values(tmp_path: Path) -> None:
@@ -324,6 +328,11 @@ def test_names_in_an_object_beside_others(tmp_path: Path) -> None:
         ("F-0", "Bike", 49900),
         ("F-1", "Bike", 49900),
     ]
+    wine = {"basic": {"productId": "17", "productShortName": "Hill Red"}, "shop_price": -1, "other_price": 100}
+    item = read(
+        write(tmp_path, "wines.json", json.dumps([wine, {**wine, "basic": {**wine["basic"], "productId": "18"}}]))
+    )[0][0].item
+    assert (item.sku, item.title, item.price_cents) == ("17", "Hill Red", 10000)
     line = {"id": "rec1", "createdTime": "2024-01-01", "fields": {"Name": "Mug", "SKU": "A", "Price": 12.5}}
     item = only(write(tmp_path, "airtable.json", json.dumps({"records": [line]}))).item
     assert (item.sku, item.title, item.price_cents) == ("A", "Mug", 1250)
@@ -353,6 +362,17 @@ def test_products_under_a_key_each(tmp_path: Path) -> None:
         ("7", "Pan", 3990),
         ("8", "Pan", 3990),
     ]
+
+
+def test_products_that_a_shop_calls_in_its_own_way_stand_under_their_codes(tmp_path: Path) -> None:
+    document = {
+        f"49{n}": {"n": f"Hole saw of {n} mm", "f": f"https://s.example/{n}.jpg", "b": 10.5 * n}
+        for n in (20, 25, 32, 40)
+    }
+    records, _ = read(write(tmp_path, "tools.json", json.dumps(document)))
+    first = records[0]
+    assert (len(records), first.item.sku, first.item.title) == (4, "4920", "Hole saw of 20 mm")
+    assert [each.url for each in first.images] == ["https://s.example/20.jpg"]
 
 
 def _sku_of_vtex(key: str, colour: str, *offers: tuple[float, float, int]) -> dict[str, object]:

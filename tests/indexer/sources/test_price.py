@@ -41,6 +41,7 @@ from vitrina.search.types.errors import InputError
         ("1.299.00", 129900, None),
         ("1,299,00 €", 129900, "EUR"),
         ("1500 JPY", 1500, "JPY"),
+        ("Cijena 399.00 KM", 39900, "BAM"),
         ("¥1,500", 1500, "JPY"),
         ("1.250 KWD", 1250, "KWD"),
         ("$12.99 CAD", 1299, "CAD"),

@@ -51,7 +51,7 @@ def shirt(variants: object) -> str:
         (
             "feed.tsv",
             MERCHANT,
-            "M20 Wireless Mouse - Black",
+            "M20 Wireless Mouse",
             ["M20 Wireless Mouse - Black", "M20 Wireless Mouse - Pink"],
         ),
         (
@@ -59,6 +59,18 @@ def shirt(variants: object) -> str:
             MERCHANT.replace("Mouse - Black", "Mouse").replace("Mouse - Pink", "Mouse"),
             "M20 Wireless Mouse",
             ["", ""],
+        ),
+        (
+            "feed.tsv",
+            MERCHANT.replace("- Black", '("Night", Black)').replace("- Pink", '("Night", Pink)'),
+            'M20 Wireless Mouse ("Night"',
+            ['M20 Wireless Mouse ("Night", Black)', 'M20 Wireless Mouse ("Night", Pink)'],
+        ),
+        (
+            "feed.tsv",
+            MERCHANT.replace("M20 Wireless Mouse - Pink", "Pink mouse M20"),
+            "M20 Wireless Mouse - Black",
+            ["M20 Wireless Mouse - Black", "Pink mouse M20"],
         ),
         ("shopify.csv", SHOPIFY, "Tee", ["", ""]),
         ("shopify.csv", SHOPIFY.replace("tee,,,M,T-M,10\n", ""), "Tee", [""]),

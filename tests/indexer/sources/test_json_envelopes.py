@@ -328,10 +328,11 @@ def test_names_in_an_object_beside_others(tmp_path: Path) -> None:
         ("F-0", "Bike", 49900),
         ("F-1", "Bike", 49900),
     ]
-    wine = {"basic": {"productId": "17", "productShortName": "Hill Red"}, "shop_price": -1, "other_price": 100}
-    item = read(
-        write(tmp_path, "wines.json", json.dumps([wine, {**wine, "basic": {**wine["basic"], "productId": "18"}}]))
-    )[0][0].item
+    wines = [
+        {"basic": {"productId": sku, "productShortName": "Hill Red"}, "shop_price": -1, "other_price": 100}
+        for sku in ("17", "18")
+    ]
+    item = read(write(tmp_path, "wines.json", json.dumps(wines)))[0][0].item
     assert (item.sku, item.title, item.price_cents) == ("17", "Hill Red", 10000)
     line = {"id": "rec1", "createdTime": "2024-01-01", "fields": {"Name": "Mug", "SKU": "A", "Price": 12.5}}
     item = only(write(tmp_path, "airtable.json", json.dumps({"records": [line]}))).item
@@ -364,7 +365,7 @@ def test_products_under_a_key_each(tmp_path: Path) -> None:
     ]
 
 
-def test_products_that_a_shop_calls_in_its_own_way_stand_under_their_codes(tmp_path: Path) -> None:
+def test_products_under_their_codes_in_a_shops_own_words(tmp_path: Path) -> None:
     document = {
         f"49{n}": {"n": f"Hole saw of {n} mm", "f": f"https://s.example/{n}.jpg", "b": 10.5 * n}
         for n in (20, 25, 32, 40)

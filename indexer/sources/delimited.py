@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress, islice
 from pathlib import Path
 from typing import TextIO
 
@@ -28,6 +29,7 @@ from vitrina.indexer.sources.headers import (
     find_header,
     help_notes,
     is_help,
+    names_in_rows,
     sample_rows,
     sample_rows_below,
     unnamed_notes,
@@ -85,7 +87,7 @@ class DelimitedTable:
                     yield Rejection(origin, *found.explained(self.layout))
                 elif any(cell and not cell.isspace() and cell != _END_OF_FILE for cell in found) and not (
                     (found[0][:1] in leads and self._is_header(found))
-                    or (line <= self.n_skipped + N_HEADER_LINES and is_help(found))
+                    or (line <= self.n_skipped + N_HEADER_LINES and is_help([*compress(found, self.names)]))
                 ):
                     yield self._row(origin, found)
 
@@ -146,7 +148,7 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
         raise SourceError(
             f"The header of {path.name} cannot be read.", remedy="Put each column's name in its first line."
         )
-    told = _told_by_values(sample, header, path)
+    told = _said_in_rows(sample, header, path) or _told_by_values(sample, header, path)
     header = told or _with_unnamed(sample, header)
     below, n_columns = sample[header.n_lines :], len(header.names)
     is_escaped = has_escapes(below, header.delimiter, n_columns)
@@ -154,6 +156,7 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
     layout = replace(layout, is_wrapped=is_wrapped)
     n_lines, first_rows = count_lines(path), sample_rows_below(sample, header)
     names = tuple(told.names) if told else unique(header.names)
+    named_rows = [[*compress(row, names)] for row in first_rows]
     unnamed = () if told else unnamed_notes(path, names, first_rows)
     table = DelimitedTable(
         path,
@@ -162,12 +165,21 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
         found,
         n_lines and max(1, n_lines - header.n_lines),
         header.n_lines,
-        (*found.notes, *header.notes(path), *help_notes(path, first_rows), *unnamed),
+        (*found.notes, *header.notes(path), *help_notes(path, named_rows), *unnamed),
         numbered=_numbered(names),
     )
     if next(table.rows(), None) is None:
         raise SourceError(f"{path.name} has a header and no rows.", remedy="Export the catalog again.")
     return table
+
+
+def _said_in_rows(sample: Sequence[str], header: Header, path: Path) -> Header | None:
+    """A header of the names that each row has before its values; None where rows have none."""
+    names = names_in_rows([row for _, row in islice(sample_rows(sample, header.delimiter), N_TOLD)])
+    if names is None:
+        return None
+    note = f"{path.name}: each row has names before its values: {', '.join(filter(None, names))}."
+    return replace(header, names=names, n_lines=0, above=(), told=(note,))
 
 
 def _told_by_values(sample: Sequence[str], header: Header, path: Path) -> Header | None:

@@ -177,6 +177,22 @@ def sample_rows_below(sample: Sequence[str], header: Header) -> list[list[str]]:
     return [*islice(rows, N_HEADER_LINES)]
 
 
+def names_in_rows(rows: Sequence[Sequence[str]]) -> list[str] | None:
+    """The names of columns where each of several rows says them itself, before each value, as in
+    ``name|Mug|price|4.50``: at least two known ones. The columns with the names have none. None of other rows."""
+    filled = [cells for row in rows if any(cells := [cell.strip() for cell in row])]
+    if len(filled) < 2:
+        return None
+    n_cells = max(at for row in filled for at, cell in enumerate(row, start=1) if cell)
+    width = n_cells + n_cells % 2  # the last value may be empty everywhere
+    names = filled[0][:width:2]
+    if any(row[:width:2] != names for row in filled) or all(row == filled[0] for row in filled):
+        return None
+    bare = [name.rstrip(" :=") for name in names]
+    is_told = len({*map(str.casefold, filter(None, bare))}) == len(bare) and n_known_names(bare) > 1
+    return [name for each in bare for name in ("", each)] if is_told else None
+
+
 def help_notes(path: Path, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """What was skipped of the first rows, as it is no product."""
     n_help = sum(map(is_help, rows))

@@ -34,6 +34,7 @@ from vitrina.indexer.sources.headers import (
     sample_rows_below,
     unnamed_notes,
 )
+from vitrina.indexer.sources.ini import IniTable, open_ini
 from vitrina.search.types.errors import SourceError
 
 _NAMES = {
@@ -131,14 +132,17 @@ def _without_commas_of_prose(cells: list[str], n_columns: int, delimiter: str) -
     return joined
 
 
-def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
-    """Find a file's encoding, which ``encoding`` may name, its delimiter, its header and its quoting.
+def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable | IniTable:
+    """Find a file's encoding, which ``encoding`` may name, its delimiter, its header and its quoting; or the
+    sections of INI.
 
     Raises ``SourceError`` if it is empty or only a header, or if its encoding cannot be told.
     """
     found = detect_encoding(path, encoding)
     with open_text(path, found) as file:
         sample = list(_first_lines(file))
+    if (sections := open_ini(path, found, sample)) is not None:
+        return sections
     header = find_header(sample, path)
     is_wrapped = header is not None and len(header.names) == 1 and are_wrapped(sample)
     if is_wrapped:

@@ -24,6 +24,8 @@ from vitrina.search.types.errors import SourceError
         ("Référence,Désignation,Prix TTC,Visuel", "Référence,Désignation,Prix TTC", "Visuel"),
         ("Código,Nombre,Precio,Imagen principal", "Código,Nombre,Precio", "Imagen principal"),
         ("Артикул,Наименование,Цена,Фото", "Артикул,Наименование,Цена", "Фото"),
+        ("artikul,naimenovanie,tsena,kartinka", "artikul,naimenovanie,tsena", "kartinka"),
+        ("Артикул,Номенклатура,Цена,Фото", "Артикул,Номенклатура,Цена", "Фото"),
         ("商品番号,商品名,価格,画像", "商品番号,商品名,価格", "画像"),
         ("货号,标题,售价,主图", "货号,标题,售价", "主图"),
         ("Art. No.,Product name,RRP incl. VAT EUR,Photo", "Art. No.,Product name,RRP incl. VAT EUR", "Photo"),

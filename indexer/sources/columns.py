@@ -18,6 +18,7 @@ from vitrina.indexer.sources.column_names import (
     name_table,
     names_without_brackets,
     plain_names,
+    words_of,
 )
 from vitrina.indexer.sources.column_values import (
     Sample,
@@ -49,6 +50,9 @@ _LOCALE = re.compile(
 _CURRENCY = re.compile(r"(?:_in)?[_.]?r?(?P<currency>[a-z]{3})")  # r for retail, as Hotline's priceRUAH
 
 
+_SPANISH = frozenset({"precio", "precios", "pvp"})
+
+
 class AttributeKeys(dict[str, str | None]):
     """The attributes that columns become, found as they are asked for; None for those that are read otherwise."""
 
@@ -71,7 +75,8 @@ class Columns:
     A row without an image is looked for one in ``spare_images``.
     ``currency`` is that of prices which name none, and ``decimal_mark`` theirs, where they show only one. Items
     are ``keyed_by`` their titles where nothing is a key, and where these repeat, by what else a row says as well.
-    ``no_price`` is called the price, and is none.
+    ``no_price`` is called the price, and is none; with ``has_pesos`` it is called so in Spanish, where ``$`` may be of
+    any country.
     """
 
     fields: Mapping[str, tuple[str, ...]]
@@ -84,6 +89,7 @@ class Columns:
     keyed_by: KeyedBy = "key"
     spare_images: tuple[str, ...] = ()
     no_price: str | None = None
+    has_pesos: bool = False
     _keys: dict[tuple[str, ...], AttributeKeys] = field(default_factory=dict, compare=False, repr=False)
 
     def attribute_keys(self, used: Mapping[str, str]) -> AttributeKeys:
@@ -187,7 +193,10 @@ def choose_columns(
     kept = (ignored | {no_price} if no_price else ignored) - renamed.keys()
     is_open = not images and not preferred.get("image")
     spare = tuple(each for each in names.known_images() if each in untold) if is_open else ()
-    return Columns(fields, found_images, renamed, currencies, kept, currency, None, keyed_by, spare, no_price)
+    is_spanish = any(not _SPANISH.isdisjoint(words_of(folded(each))) for each in fields.get("price", ()))
+    return Columns(
+        fields, found_images, renamed, currencies, kept, currency, None, keyed_by, spare, no_price, is_spanish
+    )
 
 
 def _constant_currency(mapping: Mapping[str, str], columns: Sequence[str]) -> str | None:

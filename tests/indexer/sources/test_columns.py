@@ -195,6 +195,24 @@ def test_a_price_column_names_its_currency_by_a_symbol(
     assert (item.price_cents, item.currency) == price
 
 
+@pytest.mark.parametrize(
+    ("header", "price", "mapping", "currency"),
+    [
+        ("sku,Nombre,Precio", "$ 950", {}, None),
+        ("sku,Nombre,Precio", "$950.50", {"currency": "MXN"}, "MXN"),
+        ("sku,Nombre,Precio", "US$ 950", {}, "USD"),
+        ("sku,Nombre,Precio", "U$ 950", {}, "USD"),
+        ("sku,Nombre,Precio (USD)", "$ 950", {}, "USD"),
+        ("sku,Name,Price", "$ 950", {}, "USD"),
+    ],
+)
+def test_a_dollar_sign_under_a_spanish_name_is_of_no_country(
+    tmp_path: Path, header: str, price: str, mapping: dict[str, str], currency: str | None
+) -> None:
+    records, _ = read(write(tmp_path, "list.csv", f"{header}\n1,Taza,{price}\n2,Vaso,{price}\n"), mapping)
+    assert [record.item.currency for record in records] == [currency, currency]
+
+
 def test_a_mapping_says_the_currency_of_prices_that_name_none(tmp_path: Path) -> None:
     path = write(tmp_path, "shop.csv", "sku,title,price\n1,a,12.50\n2,b,$9\n")
     one, other = (row for row in open_source(str(path), {"currency": "eur"}).rows() if isinstance(row, Record))

@@ -263,6 +263,20 @@ def test_a_table_without_keys_goes_by_its_names_and_says_so(tmp_path: Path) -> N
         open_source(str(write(tmp_path, "again.csv", "Name,Price\nPot,15\nPot,10\n")))
 
 
+def test_collections_are_the_titles_of_prices_without_names(tmp_path: Path) -> None:
+    rows = "Arkona;Ivory;3060;48 €\nArkona;Ivory;6060;54 €\nArkona;Grey;3060;48 €\nBelmont;Grey;3060;60 €\n"
+    path = write(tmp_path, "tiles.csv", f"Gamme;Coloris;Dimension;Prix TTC\n{rows}")
+    records, rejections = read(path)
+    assert rejections == []
+    assert [record.item.title for record in records] == ["Arkona", "Arkona", "Arkona", "Belmont"]
+    assert len({record.item.sku for record in records}) == 4
+    assert "items go by Gamme and, as it repeats, a digest" in open_source(str(path)).notes[0]
+    (named, *_), _ = read(write(tmp_path, "named.csv", f"Gamme;Nom;Dimension;Prix TTC\n{rows}"))
+    assert (named.item.title, named.item.attributes["gamme"]) == ("Ivory", "Arkona")
+    with pytest.raises(SourceError, match="no column that looks like a product's key"):
+        open_source(str(write(tmp_path, "sizes.csv", "Gamme;Coloris;Dimension\nArkona;Ivory;3060\nArkona;Grey;3060\n")))
+
+
 def test_the_row_numbers_of_pandas_are_keys_where_nothing_else_is(tmp_path: Path) -> None:
     rows = ",name,price\n0,Pot,15\n1,Pot,10\n"
     (first, _), _ = read(write(tmp_path, "shop.csv", rows))

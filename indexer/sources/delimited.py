@@ -29,6 +29,8 @@ from vitrina.indexer.sources.headers import (
     find_header,
     help_notes,
     is_help,
+    labelled,
+    labels_of,
     names_in_rows,
     sample_rows,
     sample_rows_below,
@@ -53,7 +55,8 @@ class DelimitedTable:
     """A text file of delimited rows under a header. ``joins_last`` puts cells past the last column back into it.
 
     ``n_skipped`` is how many lines stand above the rows, the header among them. ``numbered`` are columns that hold one
-    value each of a list, as ``tags[0]`` and ``tags/1``, by the list's name, which is a column in their place.
+    value each of a list, as ``tags[0]`` and ``tags/1``, by the list's name, which is a column in their place. If it
+    ``is_labelled``, each cell has its name before its value.
     """
 
     path: Path
@@ -64,6 +67,7 @@ class DelimitedTable:
     n_skipped: int = 1
     notes: tuple[str, ...] = ()
     joins_last: bool = False
+    is_labelled: bool = False
     numbered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -101,6 +105,10 @@ class DelimitedTable:
 
     def _row(self, origin: str, cells: list[str]) -> TableRow | Rejection:
         n_columns = len(self.names)
+        if self.is_labelled:
+            values = labelled(cells)
+            reason, remedy = "A cell of the row has no name before its value.", "Write each as NAME=VALUE."
+            return Rejection(origin, reason, remedy) if values is None else TableRow(origin, values)
         if len(cells) > n_columns and self.joins_last:
             cells[n_columns - 1 :] = [self.layout.delimiter.join(cells[n_columns - 1 :])]
         elif (joined := _without_commas_of_prose(cells, n_columns, self.layout.delimiter)) is not None:
@@ -170,6 +178,7 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable | 
         n_lines and max(1, n_lines - header.n_lines),
         header.n_lines,
         (*found.notes, *header.notes(path), *help_notes(path, named_rows), *unnamed),
+        is_labelled=header.is_labelled,
         numbered=_numbered(names),
     )
     if next(table.rows(), None) is None:
@@ -179,11 +188,13 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable | 
 
 def _said_in_rows(sample: Sequence[str], header: Header, path: Path) -> Header | None:
     """A header of the names that each row has before its values; None where rows have none."""
-    names = names_in_rows([row for _, row in islice(sample_rows(sample, header.delimiter), N_TOLD)])
+    rows = [row for _, row in islice(sample_rows(sample, header.delimiter), N_TOLD)]
+    labels = labels_of(rows)
+    names = labels or names_in_rows(rows)
     if names is None:
         return None
     note = f"{path.name}: each row has names before its values: {', '.join(filter(None, names))}."
-    return replace(header, names=names, n_lines=0, above=(), told=(note,))
+    return replace(header, names=names, n_lines=0, above=(), told=(note,), is_labelled=labels is not None)
 
 
 def _told_by_values(sample: Sequence[str], header: Header, path: Path) -> Header | None:

@@ -100,3 +100,29 @@ def test_names_in_each_row_before_its_values(tmp_path: Path) -> None:
 )
 def test_names_that_only_some_rows_have_are_values(tmp_path: Path, table: str, titles: list[str]) -> None:
     assert [record.item.title for record in read(write(tmp_path, "list.csv", table))[0]] == titles
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("list.txt", "name=Mug|price=4.50|sku=A1\nname=Tea: green|sku=A2\nprice=7|sku=A3|name=Jug\n"),
+        ("list.tsv", "name:Mug\tprice:4.50\tsku:A1\nname:Tea: green\tsku:A2\nprice:7\tsku:A3\tname:Jug\n"),
+        ("list.csv", "name: Mug, price: 4.50, sku: A1\nname: Tea: green, sku: A2\nprice: 7, sku: A3, name: Jug\n"),
+    ],
+)
+def test_names_in_each_cell_before_its_value(tmp_path: Path, name: str, rows: str) -> None:
+    records, rejections = read(write(tmp_path, name, rows))
+    assert rejections == []
+    assert [(each.item.sku, each.item.title, each.item.price_cents) for each in records] == [
+        ("A1", "Mug", 450),
+        ("A2", "Tea: green", None),
+        ("A3", "Jug", 700),
+    ]
+
+
+def test_a_row_without_names_among_those_with_them_is_rejected(tmp_path: Path) -> None:
+    rows = "".join(f"name=Mug {n}|price={n}|sku=A{n}\n" for n in range(1, 12))
+    records, (rejection,) = read(write(tmp_path, "list.txt", f"{rows}name=Jug|9|sku=A12\n"))
+    assert (len(records), rejection.reason) == (11, "A cell of the row has no name before its value.")
+    header = "sku,name,price\nsku=1,name=2,price=3\n"
+    assert [record.item.title for record in read(write(tmp_path, "list.csv", header))[0]] == ["name=2"]

@@ -75,8 +75,7 @@ class Columns:
     A row without an image is looked for one in ``spare_images``.
     ``currency`` is that of prices which name none, and ``decimal_mark`` theirs, where they show only one. Items
     are ``keyed_by`` their titles where nothing is a key, and where these repeat, by what else a row says as well.
-    ``no_price`` is called the price, and is none; with ``has_pesos`` it is called so in Spanish, where ``$`` may be of
-    any country.
+    ``no_price`` is called the price, and is none.
     """
 
     fields: Mapping[str, tuple[str, ...]]
@@ -89,7 +88,6 @@ class Columns:
     keyed_by: KeyedBy = "key"
     spare_images: tuple[str, ...] = ()
     no_price: str | None = None
-    has_pesos: bool = False
     _keys: dict[tuple[str, ...], AttributeKeys] = field(default_factory=dict, compare=False, repr=False)
 
     def attribute_keys(self, used: Mapping[str, str]) -> AttributeKeys:
@@ -99,6 +97,11 @@ class Columns:
             heads = (column.partition(".")[0] for column in self.images)
             self._keys[read] = AttributeKeys({*read, *self.images, *heads, *self.ignored}, self.renamed)
         return self._keys[read]
+
+    @property
+    def has_pesos(self) -> bool:
+        """Whether the price is called so in Spanish, where ``$`` may be of any country."""
+        return any(not _SPANISH.isdisjoint(words_of(folded(each))) for each in self.fields.get("price", ()))
 
     @property
     def told_by_no_digest(self) -> frozenset[str]:
@@ -193,10 +196,7 @@ def choose_columns(
     kept = (ignored | {no_price} if no_price else ignored) - renamed.keys()
     is_open = not images and not preferred.get("image")
     spare = tuple(each for each in names.known_images() if each in untold) if is_open else ()
-    is_spanish = any(not _SPANISH.isdisjoint(words_of(folded(each))) for each in fields.get("price", ()))
-    return Columns(
-        fields, found_images, renamed, currencies, kept, currency, None, keyed_by, spare, no_price, is_spanish
-    )
+    return Columns(fields, found_images, renamed, currencies, kept, currency, None, keyed_by, spare, no_price)
 
 
 def _constant_currency(mapping: Mapping[str, str], columns: Sequence[str]) -> str | None:

@@ -375,7 +375,7 @@ def _read_price(currency: str | None, columns: Columns, cell: object) -> tuple[i
     if isinstance(cell, str) and cell.lstrip()[:1] in ("[", "{"):
         cell = parse_literal(cell)
     cents, code = parse_price(cell, currency, columns.decimal_mark)
-    return cents, None if columns.has_pesos and code != currency and is_bare_dollar(str(cell), code) else code
+    return cents, None if code != currency and is_bare_dollar(str(cell), code) and columns.has_pesos else code
 
 
 def read_url(cell: object) -> str | None:

@@ -19,7 +19,7 @@ test: $(INSTALLED)
 # Those that are opt-in, too: notebooks, the commands that the README and the quickstart show, the documentation's site,
 # the wheel, and long trainings.
 test-all: $(INSTALLED)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $$(($(JOBS) + 1)) -m ''
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $$(($(JOBS) + 1)) -m 'not marathon'
 
 # The folders under the name they are installed by, for tools that read files and do not import: mypy, import-linter, editors.
 .links: $(INSTALLED)

@@ -223,7 +223,8 @@ def spread(encoder: Encoder, found: Sequence[Meaning]) -> tuple[Vectors, Vectors
 
 def fill(store: Store, encoder: Encoder, n_items: int, seed: int = 0) -> None:
     """Fill a new store with ``n_items`` generated items, each with a text and an image vector, and the word
-    pieces of a text like its own. Takes about five minutes and 7 GB of disk for a million."""
+    pieces of a text like its own. Takes about five minutes and 7 GB of disk for a million. The database has no more
+    statistics than after an import, which makes none."""
     version_id = open_index_version(store, encoder)
     maker, vectors = ItemMaker(seed), np.random.default_rng(seed)
     centres, directions = spread(encoder, maker.meanings)
@@ -255,7 +256,6 @@ def fill(store: Store, encoder: Encoder, n_items: int, seed: int = 0) -> None:
             connection.execute(text(statement))
         connection.execute(update(clock).values(sequence=1))
         connection.execute(update(text_settings).values(language="en", n_judged=n_items))
-        connection.execute(text("ANALYZE"))
 
 
 def dropped_indexes(connection: Connection, tables: Sequence[Table]) -> list[str]:

@@ -30,7 +30,7 @@ from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
 from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.keys import row_digest
 from vitrina.indexer.sources.money import parse_cents, parse_price
-from vitrina.indexer.sources.units import join_units
+from vitrina.indexer.sources.units import join_units, without_comma
 from vitrina.indexer.sources.variant_titles import own_titles, whole_title
 from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.errors import InputError
@@ -48,7 +48,6 @@ MAX_URL_CHARS = 4_096
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _PORT = re.compile(r"\d{1,5}(?![^/?#])")
-_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
 _SHORTENED = re.compile(r"\d(?:[.,]\d{3,})?E\+\d{2}")
 _INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad "
 """A sku of these alone, as copied cells have them, is as good as empty."""
@@ -233,8 +232,8 @@ class _RowReader:
     ) -> None:
         """Add a cell's attributes; a text that ``is_one`` value is no list for its commas."""
         try:
-            if isinstance(cell, str) and self._columns.decimal_mark == "," and _THOUSANDS.fullmatch(cell.strip()):
-                cell = cell.replace(".", "")  # 1.500 pieces where prices have a comma
+            if isinstance(cell, str) and self._columns.decimal_mark == ",":
+                cell = without_comma(column, cell)
             if is_one and isinstance(cell, str) and "," in cell and cell.lstrip()[:1] not in ("[", "{"):
                 cell = display_text(cell)
                 check_attribute(key, cell, len(attributes))

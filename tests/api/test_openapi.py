@@ -163,7 +163,7 @@ def test_what_fits_the_document_is_accepted_and_nothing_else(app: FastAPI) -> No
     assert run_cases(app, N_CASES) > 100
 
 
-@pytest.mark.slow
+@pytest.mark.marathon
 @pytest.mark.timeout(3_600)
 def test_ten_thousand_cases(app: FastAPI) -> None:
     n_sent = run_cases(app, N_SLOW_CASES)

@@ -559,12 +559,6 @@ def test_folders_of_1c_are_no_products(tmp_path: Path) -> None:
     )
 
 
-def test_counts_are_grouped_as_the_prices_of_the_file_are(tmp_path: Path) -> None:
-    table = "Código;Descrição;Preço;Estoque;Peso\n1;Feijão;8,49;1.500;2.5\n2;Arroz;4,79;20;1\n"
-    beans, _ = read(write(tmp_path, "pdv.csv", table))[0]
-    assert beans.item.attributes == {"estoque": 1500, "peso": 2.5}
-
-
 def test_a_price_of_zero_gives_way_to_one_that_says_more(tmp_path: Path) -> None:
     table = "SKU,Name,NewPrice,OriginalPrice\nA,Milk,0.00,1.39\nB,Butter,0.99,1.19\nC,Sample,0.00,0.00\n"
     records, _ = read(write(tmp_path, "shop.csv", table))

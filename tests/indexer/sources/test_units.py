@@ -1,10 +1,38 @@
-"""Numbers and their units in two columns are one value."""
+"""Numbers of attributes: decimal commas, and units in a column of their own."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.indexer.sources.catalogs import only, read, write
+from vitrina.search.types.item import Scalar
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("1.500", 1500),
+        ("1.500,25", 1500.25),
+        ("2,5", 2.5),
+        ("-0,75", -0.75),
+        ("2.5", 2.5),
+        ("0007,5", "0007,5"),  # a code
+        ("3,5,7", "3,5,7"),
+        ("2,5 kg", "2,5 kg"),
+    ],
+)
+def test_numbers_are_written_as_the_prices_of_the_file_are(tmp_path: Path, written: str, number: Scalar) -> None:
+    table = "Artikelnr;Name;Preis;Gewicht;Größe\nK-1;Kessel;{price};{weight};36,38\nK-2;Topf;12,90;20;40\n"
+    german = table.format(price="8,49", weight=written)
+    kettle, _ = read(write(tmp_path, "german.csv", german))[0]
+    assert kettle.item.attributes == {"gewicht": number, "größe": "36,38"}
+
+
+def test_commas_beside_prices_with_points_may_part_two_numbers(tmp_path: Path) -> None:
+    record = only(write(tmp_path, "english.csv", "sku;title;price;weight\nK-1;Kettle;8.49;2,5\n"))
+    assert record.item.attributes == {"weight": "2,5"}
 
 
 def test_a_number_and_its_unit_in_two_columns_are_one_value(tmp_path: Path) -> None:

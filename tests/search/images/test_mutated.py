@@ -160,7 +160,7 @@ def test_mutated_images() -> None:
     check(decoded_apart(N_IMAGES, seed=1), N_IMAGES)
 
 
-@pytest.mark.slow
+@pytest.mark.marathon
 @pytest.mark.timeout(3_600)
 def test_ten_thousand_mutated_images() -> None:
     decoded = decoded_apart(N_SLOW_IMAGES, seed=2)

@@ -324,7 +324,7 @@ def _open(path: Path, encoding: str | None) -> Table | Source:
     if path.is_dir() and encoding is None and (table := _open_described(path)) is not None:
         return table
     name = FOLDER if path.is_dir() else _ending(path)
-    name = "jsonl" if name == "jl" else name  # as Scrapy calls it
+    name = {"jl": "jsonl", "ini": "txt"}.get(name, name)  # as Scrapy calls it, and a text
     known = registered(SOURCES)
     if name not in known:
         endings = ", ".join(f".{ending}" for ending in known if ending != FOLDER)

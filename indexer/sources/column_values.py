@@ -35,6 +35,8 @@ AMOUNT = re.compile(
     rf"^(?:(?:[{_SIGNS}] ?|(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|PLN|SEK|NOK|DKK) ?)\d[\d.,]*|\d[\d.,\s]*[{_SIGNS}])$"
 )
 _AMOUNTS = re.compile(rf"^(?:(?:\d[\d.,\s]*[{_SIGNS}]\s*){{1,2}}|(?:[{_SIGNS}]\s*\d[\d.,\s]*){{1,2}})$")
+_WITH_CENTS = re.compile(r"^\d{1,6}[.,]\d\d$")
+_QUANTITY = re.compile(r"qty|quantit|stock|count|pieces")
 _PROSE = re.compile(r"^(?![\[{]).*\S\s+\S", re.DOTALL)
 """Words, and no list or object."""
 
@@ -322,7 +324,11 @@ def _tell_price(fields: dict[str, tuple[str, ...]], sample: Sample, columns: Seq
         free = [column for column in free if not AMOUNT.match(column)]  # which is a sum above the table
         taken = {each for found in fields.values() for each in found}
         of_two = [each for row in sample()[:1] for each in row if each not in taken and _has_two(sample, each)]
-        if column := column_with(AMOUNT, sample, free) or column_with(_AMOUNTS, sample, of_two):
+        perhaps = [each for each in free if folded(each) in name_table("perhaps")["price"]]
+        if any(_QUANTITY.search(folded(each)) for row in sample()[:1] for each in row):
+            perhaps = []  # of all pieces
+        told = column_with(AMOUNT, sample, free) or column_with(_AMOUNTS, sample, of_two)
+        if column := told or column_with(_WITH_CENTS, sample, perhaps):
             fields["price"] = (column,)
     elif "price" in fields and "sale_price" not in fields:
         price, *others = fields["price"]

@@ -18,6 +18,7 @@ from vitrina.indexer.sources.column_names import (
     name_table,
     names_without_brackets,
     plain_names,
+    words_of,
 )
 from vitrina.indexer.sources.column_values import (
     Sample,
@@ -47,6 +48,9 @@ _LOCALE = re.compile(
     r"[_.](?!de_(?:la|le|el|lo)\b|de_(?:la|le|el|lo)_)(?P<locale>[a-z]{2}(?:_[a-z]{2}(?:_(?P<channel>[a-z0-9_]+))?)?)"
 )
 _CURRENCY = re.compile(r"(?:_in)?[_.]?r?(?P<currency>[a-z]{3})")  # r for retail, as Hotline's priceRUAH
+
+
+_SPANISH = frozenset({"precio", "precios", "pvp"})
 
 
 class AttributeKeys(dict[str, str | None]):
@@ -93,6 +97,11 @@ class Columns:
             heads = (column.partition(".")[0] for column in self.images)
             self._keys[read] = AttributeKeys({*read, *self.images, *heads, *self.ignored}, self.renamed)
         return self._keys[read]
+
+    @property
+    def has_pesos(self) -> bool:
+        """Whether the price is called so in Spanish, where ``$`` may be of any country."""
+        return any(not _SPANISH.isdisjoint(words_of(folded(each))) for each in self.fields.get("price", ()))
 
     @property
     def told_by_no_digest(self) -> frozenset[str]:

@@ -130,9 +130,13 @@ def currency_of(symbol: str, row_currency: str | None) -> str | None:
 
 def is_other_dollar(text: str, code: str | None, decimal_mark: str | None) -> bool:
     """Whether the dollars of a text are rather another country's, as in ``$136,00``, which no American writes."""
-    is_bare = code == "USD" and "$" in text and "us" not in text.replace("$", "").casefold()
     mark = decimal_mark or pesos_mark(text) or ("," if _COMMA_AS_MARK.search(text) else None)
-    return is_bare and mark == ","
+    return is_bare_dollar(text, code) and mark == ","
+
+
+def is_bare_dollar(text: str, code: str | None) -> bool:
+    """Whether nothing but ``$`` says that a text is in US dollars, which in Spanish is rather the sign of pesos."""
+    return code == "USD" and _BARE_DOLLAR.search(text) is not None and "us" not in text.replace("$", "").casefold()
 
 
 def pesos_mark(text: str) -> Literal[","] | None:
@@ -141,6 +145,7 @@ def pesos_mark(text: str) -> Literal[","] | None:
     return "," if _PESOS.fullmatch(text.strip()) else None
 
 
+_BARE_DOLLAR = re.compile(r"(?<![A-Za-z])\$")
 _PESOS = re.compile(r"(?:[uU]\$[sS] ?|\$ ?)[1-9]\d{0,2}(?:\.\d{3})+(?:,\d\d)?|[1-9]\d{0,2}(?:\.\d{3})+(?:,\d\d)? ?\$")
 _COMMA_AS_MARK = re.compile(r"\d,\d{1,2}(?![\d.,]*\d)")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress, islice
 from pathlib import Path
 from typing import TextIO
 
@@ -28,10 +29,14 @@ from vitrina.indexer.sources.headers import (
     find_header,
     help_notes,
     is_help,
+    labelled,
+    labels_of,
+    names_in_rows,
     sample_rows,
     sample_rows_below,
     unnamed_notes,
 )
+from vitrina.indexer.sources.ini import IniTable, open_ini
 from vitrina.search.types.errors import SourceError
 
 _NAMES = {
@@ -50,7 +55,8 @@ class DelimitedTable:
     """A text file of delimited rows under a header. ``joins_last`` puts cells past the last column back into it.
 
     ``n_skipped`` is how many lines stand above the rows, the header among them. ``numbered`` are columns that hold one
-    value each of a list, as ``tags[0]`` and ``tags/1``, by the list's name, which is a column in their place.
+    value each of a list, as ``tags[0]`` and ``tags/1``, by the list's name, which is a column in their place. If it
+    ``is_labelled``, each cell has its name before its value.
     """
 
     path: Path
@@ -61,6 +67,7 @@ class DelimitedTable:
     n_skipped: int = 1
     notes: tuple[str, ...] = ()
     joins_last: bool = False
+    is_labelled: bool = False
     numbered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -85,7 +92,7 @@ class DelimitedTable:
                     yield Rejection(origin, *found.explained(self.layout))
                 elif any(cell and not cell.isspace() and cell != _END_OF_FILE for cell in found) and not (
                     (found[0][:1] in leads and self._is_header(found))
-                    or (line <= self.n_skipped + N_HEADER_LINES and is_help(found))
+                    or (line <= self.n_skipped + N_HEADER_LINES and is_help([*compress(found, self.names)]))
                 ):
                     yield self._row(origin, found)
 
@@ -98,6 +105,10 @@ class DelimitedTable:
 
     def _row(self, origin: str, cells: list[str]) -> TableRow | Rejection:
         n_columns = len(self.names)
+        if self.is_labelled:
+            values = labelled(cells)
+            reason, remedy = "A cell of the row has no name before its value.", "Write each as NAME=VALUE."
+            return Rejection(origin, reason, remedy) if values is None else TableRow(origin, values)
         if len(cells) > n_columns and self.joins_last:
             cells[n_columns - 1 :] = [self.layout.delimiter.join(cells[n_columns - 1 :])]
         elif (joined := _without_commas_of_prose(cells, n_columns, self.layout.delimiter)) is not None:
@@ -129,14 +140,17 @@ def _without_commas_of_prose(cells: list[str], n_columns: int, delimiter: str) -
     return joined
 
 
-def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
-    """Find a file's encoding, which ``encoding`` may name, its delimiter, its header and its quoting.
+def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable | IniTable:
+    """Find a file's encoding, which ``encoding`` may name, its delimiter, its header and its quoting; or the
+    sections of INI.
 
     Raises ``SourceError`` if it is empty or only a header, or if its encoding cannot be told.
     """
     found = detect_encoding(path, encoding)
     with open_text(path, found) as file:
         sample = list(_first_lines(file))
+    if (sections := open_ini(path, found, sample)) is not None:
+        return sections
     header = find_header(sample, path)
     is_wrapped = header is not None and len(header.names) == 1 and are_wrapped(sample)
     if is_wrapped:
@@ -146,7 +160,7 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
         raise SourceError(
             f"The header of {path.name} cannot be read.", remedy="Put each column's name in its first line."
         )
-    told = _told_by_values(sample, header, path)
+    told = _said_in_rows(sample, header, path) or _told_by_values(sample, header, path)
     header = told or _with_unnamed(sample, header)
     below, n_columns = sample[header.n_lines :], len(header.names)
     is_escaped = has_escapes(below, header.delimiter, n_columns)
@@ -154,6 +168,7 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
     layout = replace(layout, is_wrapped=is_wrapped)
     n_lines, first_rows = count_lines(path), sample_rows_below(sample, header)
     names = tuple(told.names) if told else unique(header.names)
+    named_rows = [[*compress(row, names)] for row in first_rows]
     unnamed = () if told else unnamed_notes(path, names, first_rows)
     table = DelimitedTable(
         path,
@@ -162,12 +177,24 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
         found,
         n_lines and max(1, n_lines - header.n_lines),
         header.n_lines,
-        (*found.notes, *header.notes(path), *help_notes(path, first_rows), *unnamed),
+        (*found.notes, *header.notes(path), *help_notes(path, named_rows), *unnamed),
+        is_labelled=header.is_labelled,
         numbered=_numbered(names),
     )
     if next(table.rows(), None) is None:
         raise SourceError(f"{path.name} has a header and no rows.", remedy="Export the catalog again.")
     return table
+
+
+def _said_in_rows(sample: Sequence[str], header: Header, path: Path) -> Header | None:
+    """A header of the names that each row has before its values; None where rows have none."""
+    rows = [row for _, row in islice(sample_rows(sample, header.delimiter), N_TOLD)]
+    labels = labels_of(rows)
+    names = labels or names_in_rows(rows)
+    if names is None:
+        return None
+    note = f"{path.name}: each row has names before its values: {', '.join(filter(None, names))}."
+    return replace(header, names=names, n_lines=0, above=(), told=(note,), is_labelled=labels is not None)
 
 
 def _told_by_values(sample: Sequence[str], header: Header, path: Path) -> Header | None:

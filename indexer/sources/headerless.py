@@ -39,6 +39,8 @@ _SIGN = re.compile(
 _GROUPED = re.compile(r"\d{1,3}(?:[ ']\d{3})+")
 _BLANK = re.compile("[\u00a0\u2009\u202f]")
 _DECIMALS = re.compile(r".*\d[.,]\d{1,2}\D*")
+_STARS = re.compile(r"[0-4](?:[.,](\d))?|5(?:[.,]0)?")
+_SERIAL = re.compile(r"(?!1[4-9]\d{8}(?:\d{3})?$)[1-9]\d{6,15}")
 _CODE = re.compile(r"(?=\D*\d)[^\s,;|<>]+")
 
 
@@ -95,6 +97,19 @@ class _Column:
         """The share of the amounts that are as round as prices, or written as they are."""
         n_round = sum(cell[-1] in "059" or _GROUPED.fullmatch(cell) is not None for cell in self.filled)
         return n_round / max(1, len(self.filled))
+
+    @property
+    def has_stars(self) -> bool:
+        """Whether all amounts are of 0 to 5 with a decimal at most, some with one, as ratings are."""
+        stars = [_STARS.fullmatch(cell) for cell in self.filled]
+        return all(stars) and any(found is not None and found[1] for found in stars)
+
+    @property
+    def has_serial_numbers(self) -> bool:
+        """Whether all are numbers of as many digits, of seven at least, that are no times and mostly not round: nothing
+        else is numbered so than what has a number of its own."""
+        is_even = len({*map(len, self.filled)}) == 1 and len(self.filled) >= MIN_CODES
+        return is_even and all(map(_SERIAL.fullmatch, self.filled)) and self.round_share < 0.8
 
     @property
     def has_decimals(self) -> bool:
@@ -227,7 +242,7 @@ def _texts(columns: Sequence[_Column]) -> tuple[_Column | None, _Column | None]:
 
 def _key(columns: Sequence[_Column], title: _Column) -> _Column | None:
     """The column with another code in each row: one with letters, or with leading zeros, or else numbers before the
-    title. Row numbers give way to the numbers that the addresses have in them."""
+    title or serial ones. Row numbers give way to the numbers that the addresses have in them."""
 
     def rank(column: _Column) -> int:
         if any(any(map(str.isalpha, cell)) for cell in column.filled):
@@ -237,7 +252,7 @@ def _key(columns: Sequence[_Column], title: _Column) -> _Column | None:
     coded = [column for column in columns if column.kind in ("code", "amount") and column.distinct_share == 1]
     coded = [column for column in coded if all(map(_CODE.fullmatch, column.cells)) and not _is_money(column)]
     coded = [column for column in coded if max(map(len, column.cells)) <= MAX_KEY_CHARS]
-    before = [column for column in coded if rank(column) < 2 or column.number < title.number]
+    before = [each for each in coded if rank(each) < 2 or each.number < title.number or each.has_serial_numbers]
     found = min(before, key=lambda column: (rank(column), column.number), default=None)
     if found is not None and [*found.cells] != [str(n) for n in range(1, len(found.cells) + 1)]:
         return found
@@ -258,7 +273,7 @@ def _is_money(column: _Column) -> bool:
 def _prices(columns: Sequence[_Column]) -> list[_Column]:
     """The columns that may be the price: amounts with a currency, or else with decimals, or else the one of whole
     amounts that are far above all others, and as round as prices or written as they are (``25 116``)."""
-    amounts = [column for column in columns if column.kind == "amount"]
+    amounts = [column for column in columns if column.kind == "amount" and not column.has_stars]
     if found := [column for column in amounts if column.has_signs] or [each for each in amounts if each.has_decimals]:
         return found
     if reduced := _reduced(amounts):

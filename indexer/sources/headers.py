@@ -32,13 +32,14 @@ N_PROSE_LINES = 2_000
 @dataclass(frozen=True, slots=True)
 class Header:
     """The header's cells, how many lines end with it, and the text of the lines above it; ``told`` says how columns
-    without names were understood."""
+    without names were understood. If it ``is_labelled``, each cell has its name before its value."""
 
     delimiter: str
     names: list[str]
     n_lines: int
     above: tuple[str, ...]
     told: tuple[str, ...] = ()
+    is_labelled: bool = False
 
     def notes(self, path: Path) -> tuple[str, ...]:
         """What was skipped."""
@@ -164,6 +165,7 @@ def _is_unit(text: str) -> bool:
     return _UNIT.fullmatch(text.strip()) is not None
 
 
+_LABELLED = re.compile(r"\s*([^\W\d][\w .-]{0,40}?)\s*[=:](?!//)(.*)", re.DOTALL)
 _UNIT_OF = re.compile(r"[(\[]?(?:in |en )?([^\W\d_]{2,5}\.?|[^\w\s()\[\]])(?: ?/ ?[\w²³]{1,8}\.?)?[)\]]?")
 _UNIT = re.compile(
     r"[(\[]?(?:mg|g|gr|kg|t|ml|cl|l|mm|cm|m|m²|m³|in|inch|oz|lbs?|%|stk?|stück|pcs?|st|шт|кг|г|л|мл|см|мм)\.?[)\]]?",
@@ -175,6 +177,40 @@ def sample_rows_below(sample: Sequence[str], header: Header) -> list[list[str]]:
     """The first rows under a header."""
     rows = (row for at, row in sample_rows(sample, header.delimiter) if at > header.n_lines)
     return [*islice(rows, N_HEADER_LINES)]
+
+
+def names_in_rows(rows: Sequence[Sequence[str]]) -> list[str] | None:
+    """The names of columns where each of several rows says them itself, before each value, as in
+    ``name|Mug|price|4.50``: at least two known ones. The columns with the names have none. None of other rows."""
+    filled = [cells for row in rows if any(cells := [cell.strip() for cell in row])]
+    if len(filled) < 2:
+        return None
+    n_cells = max(at for row in filled for at, cell in enumerate(row, start=1) if cell)
+    width = n_cells + n_cells % 2  # the last value may be empty everywhere
+    names = filled[0][:width:2]
+    if any(row[:width:2] != names for row in filled) or all(row == filled[0] for row in filled):
+        return None
+    bare = [name.rstrip(" :=") for name in names]
+    is_told = len({*map(str.casefold, filter(None, bare))}) == len(bare) and n_known_names(bare) > 1
+    return [name for each in bare for name in ("", each)] if is_told else None
+
+
+def labelled(cells: Sequence[str]) -> dict[str, str] | None:
+    """The values of a row by the names that each of its cells has before its value, as in ``name=Mug|price=4.50``; None
+    of a row of which a cell has none, or of which two have the same."""
+    found = [_LABELLED.fullmatch(cell) for cell in cells if cell.strip()]
+    values = {each[1]: each[2].strip() for each in found if each is not None}
+    return values if values and len(values) == len(found) else None
+
+
+def labels_of(rows: Sequence[Sequence[str]]) -> list[str] | None:
+    """The names of columns where nearly all rows, several, have one in each cell before its value, at least two known
+    ones; None of other rows."""
+    filled = [row for row in rows if any(map(str.strip, row))]
+    found = [values for row in filled if (values := labelled(row)) is not None and n_known_names([*values]) > 1]
+    if len(found) < 2 or 10 * len(found) < 9 * len(filled):
+        return None
+    return list(dict.fromkeys(name for values in found for name in values))
 
 
 def help_notes(path: Path, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:

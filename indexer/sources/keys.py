@@ -6,10 +6,11 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import Literal
 
 from vitrina.indexer.sources.cells import is_blank
-from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, n_known_names, words_of
+from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, n_known_names, name_table, words_of
 from vitrina.indexer.sources.column_values import (
     AMOUNT,
     MAX_NAME_CHARS,
@@ -44,6 +45,11 @@ _CHANGING = re.compile(
     r"stock|availab|quantity|qty|inventory|rating|review|updated|modified|created|date|sold|rank|badge|promo|discount|sale|lager|bestand"
 )
 """What is in the names of columns that say how an item is doing, and not what it is."""
+
+_MEASURES = frozenset(
+    str.split("dimension dimensions format formato abmessung abmessungen thickness epaisseur dicke espesor")
+)
+"""Words in the names of sizes that may be numbers alone, besides those of options."""
 
 _NUMBER_OF_FILE = re.compile(r"(?:(?![/\\])[\W_])*\d*\.\w{3,4}$")
 """What the files of a product's images are told apart by, as ``mug_1.jpg`` and ``mug_2.png``."""
@@ -103,12 +109,14 @@ def row_digest(cells: Mapping[str, object], without: Collection[str]) -> str:
 def _is_lasting(name: str, cell: object) -> bool:
     """Whether a cell says something that an item keeps."""
     has_words = any(map(str.isalpha, str(cell))) and not _CHANGING.search(folded(name))
-    return not is_blank(cell) and (has_words or has_word(folded(name), "words", "option"))
+    is_measure = not _MEASURES.isdisjoint(words_of(folded(name)))
+    return not is_blank(cell) and (has_words or is_measure or has_word(folded(name), "words", "option"))
 
 
 def are_items_by_row(rows: Sequence[Mapping[str, object]], column: str, price: Sequence[str]) -> bool:
     """Whether nearly all rows have a title, and say something else than others do, besides their prices; at least half
-    of the titles, or else nearly all with their options, differ. Sales of the same products do not."""
+    of the titles, or else nearly all with their options, differ, as long as these are no collections. Sales of the same
+    products do not."""
     rows = list({repr(row): row for row in rows}.values())
     titles = [str(row[column]).strip() for row in rows if not is_blank(row.get(column))]
     n_titled = sum(len(title) <= MAX_NAME_CHARS and any(map(str.isalpha, title)) for title in titles)
@@ -117,7 +125,8 @@ def are_items_by_row(rows: Sequence[Mapping[str, object]], column: str, price: S
     n_sold = len({repr([row.get(each) for each in (column, *options)]) for row in rows})
     n_apart = len({row_digest(row, price) for row in rows})
     is_nearly_all = [10 * n >= 9 * len(rows) for n in (n_titled, n_apart, n_sold)]
-    return len(rows) > 1 and all(is_nearly_all[:2]) and (is_nearly_all[2] or 2 * len({*titles}) >= len(rows))
+    is_told = is_nearly_all[2] or 2 * len({*titles}) >= len(rows) or folded(column) in name_table("perhaps")["title"]
+    return len(rows) > 1 and all(is_nearly_all[:2]) and is_told
 
 
 def found_keys(
@@ -132,9 +141,10 @@ def found_keys(
         titles = tuple(each for each in fields.pop("title", ()) if each not in own)
         fields |= {"title": titles} if titles else {}
     is_cut = not is_alone or any(map(_is_title_name, fields.get("title", ())))
+    prices = fields.get("price", ())
     is_open = not key and is_cut and any(all(is_blank(row.get(each)) for each in own) for row in sample() or ({},))
     if is_open and "title" not in fields and ("price" in fields or images or column_with(AMOUNT, sample, free)):
-        named = named_by_values(sample, free, is_priced="price" in fields)
+        named = named_by_values(sample, free, is_priced="price" in fields) or _series(sample(), free, prices)
         fields |= {"title": named} if named else {}
     others = [each for name in ("title", "url") for each in fields.get(name, ())[:1]]
     others += [each for column in images[:1] for each in (column, f"{column}.path")]
@@ -142,7 +152,6 @@ def found_keys(
     serving = [each for each in fields.get("title", ())[:1] if is_open and _are_pictured(sample(), each, images)]
     keyed_by: KeyedBy = "image" if serving else "title"
     serving = serving or [each for each in others if is_open and are_different_texts(sample(), each)][:1]
-    prices = fields.get("price", ())
     if not serving and is_open and (len(sample()) > 1 or bool(prices) or bool(images)):
         serving = [each for each in fields.get("title", ()) if are_nearly_all_titles(sample(), each, prices)][:1]
     if not serving and is_open and not is_alone and (prices or images):
@@ -150,6 +159,19 @@ def found_keys(
         serving = [each for each in fields.get("title", ())[:1] if are_items_by_row(sample(), each, paid)]
         keyed_by = "row"
     return (*((key,) if key else ()), *own, *serving), keyed_by if serving else "key"
+
+
+def _series(rows: Sequence[Mapping[str, object]], columns: Sequence[str], prices: Sequence[str]) -> tuple[str, ...]:
+    """The column of collections, by which a trade calls products with prices that have no other name, as tiles."""
+    known = name_table("perhaps")["title"]
+    named = [column for column in columns if folded(column) in known] if prices and len(rows) > 1 else []
+    texts = {column: [str(row.get(column) or "").strip() for row in rows] for column in named}
+    told = (each for each in named if all(map(_has_letters, texts[each])) and len({*texts[each]}) > 1)
+    return (*islice(told, 1),)
+
+
+def _has_letters(text: str) -> bool:
+    return any(map(str.isalpha, text))
 
 
 def _are_pictured(rows: Sequence[Mapping[str, object]], title: str, images: Sequence[str]) -> bool:

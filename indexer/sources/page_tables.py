@@ -34,6 +34,8 @@ _ATTRIBUTE = re.compile(
     r"(?:\w+:)?(colspan|rowspan|index|mergeacross|mergedown)\s*=\s*[\"']?\s*(\d{1,4})", re.IGNORECASE
 )
 _TITLE = re.compile(r"<(h[1-6])\b[^<>]*>((?:(?!</?h[1-6]\b).)*)</\1\s*>", re.IGNORECASE | re.DOTALL)
+_CAPTION = re.compile(r"\s*<(caption)\b[^<>]*>(.{1,500}?)</caption\s*>", re.IGNORECASE | re.DOTALL)
+_BOLD = re.compile(r"<p\b[^<>]*>\s*<(b|strong)\b[^<>]*>([^<>]+)</\1\s*>\s*</p\s*>", re.IGNORECASE)
 _AMOUNT = re.compile(r"\d[\d.,]*\s?([^\d\s]{1,5})")
 _IMAGE = re.compile(r"<img\b[^<>]*?\s(?:data-)?src\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s<>]+))", re.IGNORECASE)
 
@@ -177,8 +179,7 @@ def _tables(text: str) -> Iterator[tuple[str, list[_Line]]]:
             cell = None
             if not is_end:
                 open_tables.append([])
-                above = _TITLE.findall(text[max(after, tag.start() - N_TITLE_CHARS) : tag.start()])
-                titles.append(" ".join(without_markup(above[-1][1]).split()) if above else "")
+                titles.append(_title(text[max(after, tag.start() - N_TITLE_CHARS) : tag.start()], text, end))
             elif open_tables:
                 yield titles.pop(), _lines(open_tables.pop())
             after = end
@@ -195,6 +196,13 @@ def _tables(text: str) -> Iterator[tuple[str, list[_Line]]]:
             open_tables[-1][-1].append(cell)
             cell = None if tag[3].endswith("/") else cell
     yield from ((title, _lines(rows)) for title, rows in zip(reversed(titles), reversed(open_tables), strict=True))
+
+
+def _title(above: str, text: str, start: int) -> str:
+    """A table's caption, or the last title above it, or else the last bold paragraph."""
+    caption = _CAPTION.match(text, start)
+    found = [(caption[1], caption[2])] if caption else _TITLE.findall(above) or _BOLD.findall(above)
+    return " ".join(without_markup(found[-1][1]).split()) if found else ""
 
 
 def _lines(rows: Sequence[Sequence[_Cell]]) -> list[_Line]:

@@ -25,11 +25,11 @@ from vitrina.indexer.sources.cells import (
 from vitrina.indexer.sources.column_names import text_key
 from vitrina.indexer.sources.column_values import cell_at
 from vitrina.indexer.sources.columns import Columns
-from vitrina.indexer.sources.currencies import parse_currency
+from vitrina.indexer.sources.currencies import is_bare_dollar, parse_currency
 from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
 from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.keys import row_digest
-from vitrina.indexer.sources.money import DecimalMark, parse_cents, parse_price
+from vitrina.indexer.sources.money import parse_cents, parse_price
 from vitrina.indexer.sources.units import join_units, without_comma
 from vitrina.indexer.sources.variant_titles import own_titles, shared_title, whole_title
 from vitrina.search.types.currencies import n_decimals
@@ -164,14 +164,14 @@ class _RowReader:
         if cents is not None:
             return cents, currency
         default: tuple[int | None, str | None] = (None, currency)
-        price = self._read("price", partial(_read_price, currency, self._columns.decimal_mark), default)
+        price = self._read("price", partial(_read_price, currency, self._columns), default)
         return price if price[0] != 0 else self._price_above_zero(currency) or price
 
     def _price_above_zero(self, currency: str | None) -> tuple[int, str | None] | None:
         """The first of the columns of prices that says more than nothing: new prices are 0 where there is no offer."""
         for column in self._columns.fields.get("price", ())[1:]:
             with suppress(InputError):
-                cents, own = _read_price(currency, self._columns.decimal_mark, cell_at(self._row.cells, column))
+                cents, own = _read_price(currency, self._columns, cell_at(self._row.cells, column))
                 if cents:
                     return cents, own
         return None
@@ -179,7 +179,7 @@ class _RowReader:
     def _sale_price(self, price_cents: int | None, currency: str | None) -> tuple[int | None, str | None] | None:
         """The sale price and its currency if that is what the item costs: lower than its price, and not zero."""
         default: tuple[int | None, str | None] = (None, currency)
-        sale = self._read("sale_price", partial(_read_price, currency, self._columns.decimal_mark), default)
+        sale = self._read("sale_price", partial(_read_price, currency, self._columns), default)
         return sale if sale[0] and (price_cents is None or sale[0] < price_cents) else None
 
     def _price_of_parts(self, currency: str | None) -> tuple[int | None, int | None]:
@@ -199,7 +199,7 @@ class _RowReader:
 
     def _part_price(self, cell: object, currency: str | None) -> int | None:
         try:
-            return _read_price(currency, self._columns.decimal_mark, cell)[0]
+            return _read_price(currency, self._columns, cell)[0]
         except InputError:  # the part's own item says so
             return None
 
@@ -289,7 +289,7 @@ class _RowReader:
 
         currency = read("currency", parse_currency, None) or currency
         default: tuple[int | None, str | None] = (None, currency)
-        read_amount = partial(_read_price, currency, self._columns.decimal_mark)
+        read_amount = partial(_read_price, currency, self._columns)
         cents = read("price_cents", parse_cents, None)
         price_cents, own_currency = read("price", read_amount, default) if cents is None else (cents, currency)
         sale_cents, sale_currency = read("sale_price", read_amount, default)
@@ -371,10 +371,11 @@ def _too_long(field: str, text: str, max_chars: int) -> InputError:
     )
 
 
-def _read_price(currency: str | None, decimal_mark: DecimalMark | None, cell: object) -> tuple[int | None, str | None]:
+def _read_price(currency: str | None, columns: Columns, cell: object) -> tuple[int | None, str | None]:
     if isinstance(cell, str) and cell.lstrip()[:1] in ("[", "{"):
         cell = parse_literal(cell)
-    return parse_price(cell, currency, decimal_mark)
+    cents, code = parse_price(cell, currency, columns.decimal_mark)
+    return cents, None if code != currency and is_bare_dollar(str(cell), code) and columns.has_pesos else code
 
 
 def read_url(cell: object) -> str | None:

@@ -22,6 +22,7 @@ from vitrina.indexer.sources.currencies import currency_of
 from vitrina.indexer.sources.delimited import DelimitedTable, open_delimited, unique
 from vitrina.indexer.sources.headerless import names_by_values
 from vitrina.indexer.sources.headers import N_HEADER_LINES, header_at, help_notes, is_help, joined_names, unnamed_notes
+from vitrina.indexer.sources.ini import IniTable
 from vitrina.indexer.sources.json_ld import page_text
 from vitrina.indexer.sources.page_tables import GridTable, find_tables
 from vitrina.indexer.sources.spreadsheet_parts import SheetParts, read_parts
@@ -87,7 +88,7 @@ class SpreadsheetTable:
             book.close()
 
 
-def open_spreadsheet(path: Path) -> SpreadsheetTable | DelimitedTable | GridTable:
+def open_spreadsheet(path: Path) -> SpreadsheetTable | DelimitedTable | GridTable | IniTable:
     """Find the sheets with products and their headers; a text under the name of a workbook is read as such.
 
     Raises ``SourceError`` if it is none that can be read, too large, or has no table.
@@ -136,7 +137,7 @@ def _notes(path: Path, sheets: Sequence[Sheet], names: Sequence[str]) -> tuple[s
     )
 
 
-def _other_format(path: Path, start: bytes) -> DelimitedTable | GridTable:
+def _other_format(path: Path, start: bytes) -> DelimitedTable | GridTable | IniTable:
     """A file that is named as a workbook and is none: a text or a web page, which shops' own scripts often write."""
     remedy = "Open it in Excel or LibreOffice and save it as .xlsx, or as CSV (UTF-8)."
     if start.startswith(b"\xd0\xcf\x11\xe0"):

@@ -44,6 +44,7 @@ PAGE = f"<html><head><script type='application/ld+json'>{GRAPH}</script></head><
 SAMPLES = [
     ("csv", CSV),
     ("tsv", CSV.replace(";", "\t")),
+    ("ini", "[a]\nname = Mug\nprice = 4.50\n; a note\n[b]\nname: Cup\nprice: 5\n  and more\n"),
     ("jsonl", LINES),
     ("json", DOCUMENT),
     ("json", GRAPH),

@@ -24,6 +24,8 @@ from vitrina.search.types.errors import SourceError
         ("Référence,Désignation,Prix TTC,Visuel", "Référence,Désignation,Prix TTC", "Visuel"),
         ("Código,Nombre,Precio,Imagen principal", "Código,Nombre,Precio", "Imagen principal"),
         ("Артикул,Наименование,Цена,Фото", "Артикул,Наименование,Цена", "Фото"),
+        ("artikul,naimenovanie,tsena,kartinka", "artikul,naimenovanie,tsena", "kartinka"),
+        ("Артикул,Номенклатура,Цена,Фото", "Артикул,Номенклатура,Цена", "Фото"),
         ("商品番号,商品名,価格,画像", "商品番号,商品名,価格", "画像"),
         ("货号,标题,售价,主图", "货号,标题,售价", "主图"),
         ("Art. No.,Product name,RRP incl. VAT EUR,Photo", "Art. No.,Product name,RRP incl. VAT EUR", "Photo"),
@@ -193,6 +195,24 @@ def test_a_price_column_names_its_currency_by_a_symbol(
     assert (item.price_cents, item.currency) == price
 
 
+@pytest.mark.parametrize(
+    ("header", "price", "mapping", "currency"),
+    [
+        ("sku,Nombre,Precio", "$ 950", {}, None),
+        ("sku,Nombre,Precio", "$950.50", {"currency": "MXN"}, "MXN"),
+        ("sku,Nombre,Precio", "US$ 950", {}, "USD"),
+        ("sku,Nombre,Precio", "U$ 950", {}, "USD"),
+        ("sku,Nombre,Precio (USD)", "$ 950", {}, "USD"),
+        ("sku,Name,Price", "$ 950", {}, "USD"),
+    ],
+)
+def test_a_dollar_sign_under_a_spanish_name_is_of_no_country(
+    tmp_path: Path, header: str, price: str, mapping: dict[str, str], currency: str | None
+) -> None:
+    records, _ = read(write(tmp_path, "list.csv", f"{header}\n1,Taza,{price}\n2,Vaso,{price}\n"), mapping)
+    assert [record.item.currency for record in records] == [currency, currency]
+
+
 def test_a_mapping_says_the_currency_of_prices_that_name_none(tmp_path: Path) -> None:
     path = write(tmp_path, "shop.csv", "sku,title,price\n1,a,12.50\n2,b,$9\n")
     one, other = (row for row in open_source(str(path), {"currency": "eur"}).rows() if isinstance(row, Record))
@@ -241,6 +261,20 @@ def test_a_table_without_keys_goes_by_its_names_and_says_so(tmp_path: Path) -> N
     )
     with pytest.raises(SourceError, match="no column that looks like a product's key"):
         open_source(str(write(tmp_path, "again.csv", "Name,Price\nPot,15\nPot,10\n")))
+
+
+def test_collections_are_the_titles_of_prices_without_names(tmp_path: Path) -> None:
+    rows = "Arkona;Ivory;3060;48 €\nArkona;Ivory;6060;54 €\nArkona;Grey;3060;48 €\nBelmont;Grey;3060;60 €\n"
+    path = write(tmp_path, "tiles.csv", f"Gamme;Coloris;Dimension;Prix TTC\n{rows}")
+    records, rejections = read(path)
+    assert rejections == []
+    assert [record.item.title for record in records] == ["Arkona", "Arkona", "Arkona", "Belmont"]
+    assert len({record.item.sku for record in records}) == 4
+    assert "items go by Gamme and, as it repeats, a digest" in open_source(str(path)).notes[0]
+    (named, *_), _ = read(write(tmp_path, "named.csv", f"Gamme;Nom;Dimension;Prix TTC\n{rows}"))
+    assert (named.item.title, named.item.attributes["gamme"]) == ("Ivory", "Arkona")
+    with pytest.raises(SourceError, match="no column that looks like a product's key"):
+        open_source(str(write(tmp_path, "sizes.csv", "Gamme;Coloris;Dimension\nArkona;Ivory;3060\nArkona;Grey;3060\n")))
 
 
 def test_the_row_numbers_of_pandas_are_keys_where_nothing_else_is(tmp_path: Path) -> None:

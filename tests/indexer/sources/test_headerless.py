@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -235,3 +236,26 @@ def test_sizes_that_all_rows_have_are_no_prices(tmp_path: Path) -> None:
     table = "".join(f"Shelf of {wood},A{n}7,600,{n}00\n" for n, wood in ((9, "oak"), (8, "ash"), (7, "elm")))
     records, _ = read(write(tmp_path, "list.csv", table))
     assert [each.item.price_cents for each in records] == [None] * 3
+
+
+def test_ratings_are_no_prices(tmp_path: Path) -> None:
+    rows = (
+        "Oak side table,24000,https://s.example/i/1.jpg,4.5\nPine wall shelf,9900,https://s.example/i/2.jpg,4.7\n"
+        "Beech stool,7990,https://s.example/i/3.jpg,5.0\n"
+    )
+    records, _ = read(write(tmp_path, "list.csv", rows))
+    assert [record.item.price_cents for record in records] == [2400000, 990000, 799000]
+    records, _ = read(write(tmp_path, "list.csv", re.sub(r",\d+(?=,https)", "", rows)))
+    assert [record.item.price_cents for record in records] == [None, None, None]
+
+
+def test_serial_numbers_behind_the_title_are_keys_and_times_are_not(tmp_path: Path) -> None:
+    rows = (
+        "Oak side table,24000,https://s.example/i/a.jpg,200340133\nPine shelf,9900,https://s.example/i/b.jpg,175401451\n"
+        "Beech stool,7990,https://s.example/i/c.jpg,263118297\n"
+    )
+    records, _ = read(write(tmp_path, "list.csv", rows))
+    assert [record.item.sku for record in records] == ["200340133", "175401451", "263118297"]
+    assert [record.item.price_cents for record in records] == [2400000, 990000, 799000]
+    records, _ = read(write(tmp_path, "list.csv", re.sub(r"(\d\d)\d{7}\n", r"16060\g<1>123\n", rows)))
+    assert [record.item.sku for record in records] == ["Oak side table", "Pine shelf", "Beech stool"]

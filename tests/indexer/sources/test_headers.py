@@ -69,3 +69,60 @@ def test_columns_without_a_name_are_left_out_and_told(tmp_path: Path) -> None:
     )
     book = save(tmp_path, {"List": [["sku", None, "title", "price"], ["1", "crate", "Leek", 2.5]]})
     assert "columns without a name were left out: 2." in open_source(str(book)).notes[0]
+
+
+def test_names_in_each_row_before_its_values(tmp_path: Path) -> None:
+    rows = (
+        "Code|A1|Name|Mug|Price|4.50|Stock|3|\nCode|A2|Name|Cup|Price||Stock||\nCode|A3|Name|Jug|Price|7.00|Stock|5|\n"
+    )
+    path = write(tmp_path, "list.txt", rows)
+    records, rejections = read(path)
+    assert rejections == []
+    assert [(each.item.sku, each.item.title, each.item.price_cents) for each in records] == [
+        ("A1", "Mug", 450),
+        ("A2", "Cup", None),
+        ("A3", "Jug", 700),
+    ]
+    assert records[0].item.attributes == {"stock": 3}
+    assert open_source(str(path)).notes == (
+        "list.txt: each row has names before its values: Code, Name, Price, Stock.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "titles"),
+    [
+        ("sku,name,price\nA1,name,4\nA2,Mug,5\n", ["name", "Mug"]),
+        ("sku,name,price,size\nsku,name,price,size\nA1,Mug,4,L\n", ["Mug"]),
+        ("sku,A1,name,price\nA2,A1,name,4\nA3,B1,name,5\n", ["name", "name"]),
+    ],
+    ids=["a value like a name", "a header again", "not in each row"],
+)
+def test_names_that_only_some_rows_have_are_values(tmp_path: Path, table: str, titles: list[str]) -> None:
+    assert [record.item.title for record in read(write(tmp_path, "list.csv", table))[0]] == titles
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("list.txt", "name=Mug|price=4.50|sku=A1\nname=Tea: green|sku=A2\nprice=7|sku=A3|name=Jug\n"),
+        ("list.tsv", "name:Mug\tprice:4.50\tsku:A1\nname:Tea: green\tsku:A2\nprice:7\tsku:A3\tname:Jug\n"),
+        ("list.csv", "name: Mug, price: 4.50, sku: A1\nname: Tea: green, sku: A2\nprice: 7, sku: A3, name: Jug\n"),
+    ],
+)
+def test_names_in_each_cell_before_its_value(tmp_path: Path, name: str, rows: str) -> None:
+    records, rejections = read(write(tmp_path, name, rows))
+    assert rejections == []
+    assert [(each.item.sku, each.item.title, each.item.price_cents) for each in records] == [
+        ("A1", "Mug", 450),
+        ("A2", "Tea: green", None),
+        ("A3", "Jug", 700),
+    ]
+
+
+def test_a_row_without_names_among_those_with_them_is_rejected(tmp_path: Path) -> None:
+    rows = "".join(f"name=Mug {n}|price={n}|sku=A{n}\n" for n in range(1, 12))
+    records, (rejection,) = read(write(tmp_path, "list.txt", f"{rows}name=Jug|9|sku=A12\n"))
+    assert (len(records), rejection.reason) == (11, "A cell of the row has no name before its value.")
+    header = "sku,name,price\nsku=1,name=2,price=3\n"
+    assert [record.item.title for record in read(write(tmp_path, "list.csv", header))[0]] == ["name=2"]

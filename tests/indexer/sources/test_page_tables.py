@@ -71,6 +71,18 @@ def test_titles_of_tables_with_one_header_are_categories(
     assert [record.item.attributes.get("category") for record in records] == categories
 
 
+@pytest.mark.parametrize(
+    "start", ["<table><caption>{}</caption>", "<p><b>{}</b></p><p>Now <b>fresh</b></p><table>"], ids=["caption", "bold"]
+)
+def test_captions_and_bold_paragraphs_are_titles_too(tmp_path: Path, start: str) -> None:
+    tables = (ROW.format(n=n, name=name) for n, name in ((1, "Plum"), (2, "Heather")))
+    page = "".join(
+        f"{start.format(title)}{rows}</table>" for title, rows in zip(("Jams", "Honey"), tables, strict=True)
+    )
+    records, _ = read(write(tmp_path, "prices.html", f"<html>{page}</html>"))
+    assert [record.item.attributes.get("category") for record in records] == ["Jams"] * 2 + ["Honey"] * 2
+
+
 @pytest.mark.parametrize("name", ["stock.xml", "stock.xls"])
 def test_the_xml_of_excel_2003(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, name, WORKBOOK)

@@ -105,3 +105,20 @@ def test_a_new_and_an_old_price_in_one_cell_are_a_price_whatever_the_column_is_c
     ]
     records, _ = read(write(tmp_path, "shop.csv", "title,cost\nWool socks,277 ₽\nLinen shirt,1 199 ₽\n"))
     assert {record.item.price_cents for record in records} == {None}
+
+
+@pytest.mark.parametrize(
+    ("table", "cents"),
+    [
+        ("sku,name,value\nA1,Mug,12.00\nA2,Cup,9.50\n", [1200, 950]),
+        ("sku,name,value\nA1,Mug,12\nA2,Cup,9\n", [None, None]),
+        ("sku,name,qty,value\nA1,Mug,3,12.00\nA2,Cup,2,9.50\n", [None, None]),
+        ("sku,name,value,price\nA1,Mug,12.00,5\nA2,Cup,9.50,4\n", [500, 400]),
+    ],
+    ids=["with cents", "whole", "of all pieces", "beside a price"],
+)
+def test_a_value_with_cents_is_a_price_where_nothing_else_is(
+    tmp_path: Path, table: str, cents: list[int | None]
+) -> None:
+    records, _ = read(write(tmp_path, "shop.csv", table))
+    assert [record.item.price_cents for record in records] == cents

@@ -158,11 +158,12 @@ def choose_columns(
     fields: dict[str, tuple[str, ...]] = {name: (column,) for name, column in chosen.items() if name in FIELDS}
     reserved = () if images else names.declared(preferred.get("image", ()))
     taken = {*chosen.values(), *images}
+    shared = {column for name in ("title", "url") for column in names.declared(preferred.get(name, ()))}
     for name in FIELDS[:-1]:
         own = names.currencies_of(fields.get("price", ())) if name == "currency" else []
         if name not in fields and (found := names.of_field(name, [*preferred.get(name, ()), *own], taken, reserved)):
             fields[name] = found
-            taken.update(found if name != "sku" else set(found[:1]) - {*names.declared(preferred.get("title", ()))})
+            taken.update(found if name != "sku" else set(found[:1]) - shared)
     if "price" in fields.keys() - mapping.keys() - preferred.keys():
         fields["price"] = names.prices_above_zero(fields["price"], taken, sample)
         taken.update(fields["price"])

@@ -124,6 +124,24 @@ def test_ceneo(tmp_path: Path) -> None:
     assert [image.url for image in shirt.images] == ["https://s.example/1.jpg", "https://s.example/2.jpg"]
 
 
+def test_a_sitemap_with_images(tmp_path: Path) -> None:
+    pages = "<url><loc>https://s.example/</loc><changefreq>daily</changefreq></url>"
+    pages += "".join(
+        f"<url><loc>https://s.example/products/{n}</loc><lastmod>2026-01-01</lastmod><image:image><image:loc>"
+        f"https://s.example/{n}.jpg</image:loc><image:title>Lamp {n}</image:title></image:image></url>"
+        for n in (1, 2)
+    )
+    names = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" xmlns:image="http://www.google.com/schemas/sitemap-image/1.1"'
+    records, rejections = read(write(tmp_path, "sitemap.xml", f"<urlset {names}>{pages}</urlset>"))
+    assert [(each.item.title, each.item.sku, each.item.url) for each in records] == [
+        (f"Lamp {n}", f"https://s.example/products/{n}", f"https://s.example/products/{n}") for n in (1, 2)
+    ]
+    assert [[image.url for image in each.images] for each in records] == [
+        [f"https://s.example/{n}.jpg"] for n in (1, 2)
+    ]
+    assert len(rejections) == 1  # the first page is no product
+
+
 def test_a_list_of_unknown_elements(tmp_path: Path) -> None:
     content = "<shop><v>1</v><things><thing sku='T1'><name>Lamp</name><price currency='EUR'>12</price></thing><thing sku='T2'><name>Bulb</name></thing></things></shop>"
     (lamp, bulb), _ = read(write(tmp_path, "things.xml", content))

@@ -156,7 +156,8 @@ def found_keys(
         serving = [each for each in fields.get("title", ()) if are_nearly_all_titles(sample(), each, prices)][:1]
     if not serving and is_open and not is_alone and (prices or images):
         paid = (*prices, *fields.get("sale_price", ()), *fields.get("price_cents", ()))
-        serving = [each for each in fields.get("title", ())[:1] if are_items_by_row(sample(), each, paid)]
+        named = fields.get("title") or fields.get("description", ())  # which is then short
+        serving = [each for each in named[:1] if are_items_by_row(sample(), each, paid)]
         keyed_by = "row"
     return (*((key,) if key else ()), *own, *serving), keyed_by if serving else "key"
 

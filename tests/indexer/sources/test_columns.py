@@ -237,6 +237,8 @@ def test_a_list_price_beside_a_sale_price_is_the_price(tmp_path: Path) -> None:
     ("table", "titles"),
     [
         ("Piano,Wood,Price\nBirch & Sons,Oak,900\nHalden,Oak,500\nMoor,Ash,700\n", ["Birch & Sons", "Halden", "Moor"]),
+        ("Price,Brand,Desc\n2.20,A,Cucumber\n3.30,A,Melon\n", ["Cucumber", "Melon"]),
+        ("Price,Brand,Desc\n2.20,A,Pepper\n3.30,B,Pepper\n1.10,B,Leek\n", ["Pepper", "Pepper", "Leek"]),
         ("Item,Desc. item,Precio\n28,ZOCALO 8X1,1311\n30,GUARDA 10X1,1638\n", ["ZOCALO 8X1", "GUARDA 10X1"]),
     ],
 )

@@ -9,6 +9,9 @@ from typing import Protocol, runtime_checkable
 
 from vitrina.search.types.item import Item
 
+N_SHOWN = 10
+"""Names that a note shows of a long list."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageReference:
@@ -183,6 +186,12 @@ class WrappedTable:
     def n_rows(self) -> int | None:
         """The table's own, of which some may be left out."""
         return self.table.n_rows
+
+
+def first_names(names: Sequence[str]) -> str:
+    """The first names of a list as a note shows them, and how many more there are."""
+    more = f" and {len(names) - N_SHOWN:,} more" if len(names) > N_SHOWN else ""
+    return ", ".join(names[:N_SHOWN]) + more
 
 
 def union_of_columns(rows: Iterator[TableRow | Rejection]) -> tuple[str, ...]:

@@ -109,6 +109,11 @@ def is_named_as(field: str, name: str) -> bool:
     return not any(has_word(bare, "not", other) for other in others)
 
 
+def is_called(field: str, name: str) -> bool:
+    """Whether a folded name is one that a field is known by, or has a word of it."""
+    return name in name_table("names")[field] or is_named_as(field, name)
+
+
 def text_key(cell: Mapping[str, object], *, is_title: bool) -> str | None:
     """The key in an object of the text that it stands for: in English or another language, or of a title what is
     called one, as ``displayTitle``, or else its only text; None if no key is one's."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from vitrina.indexer.sources.base import TableRow
-from vitrina.indexer.sources.column_names import folded, is_named_as, name_table
+from vitrina.indexer.sources.base import TableRow, first_names
+from vitrina.indexer.sources.column_names import folded, is_called
 from vitrina.indexer.sources.encodings import TextEncoding, open_text
 from vitrina.search.types.errors import SourceError
 
@@ -31,8 +31,7 @@ class _Section:
 
     def has(self, field: str) -> bool:
         """Whether a key is called as a field is."""
-        names = name_table("names")[field]
-        return any(folded(key) in names or is_named_as(field, folded(key)) for key in self.cells)
+        return any(is_called(field, folded(key)) for key in self.cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +82,9 @@ def open_ini(path: Path, encoding: TextEncoding, sample: Sequence[str]) -> IniTa
     is_named = key == "title" or len({each.name for each in products}) == len(products)
     rows = tuple((each.line, {**({key: each.name} if is_named else {}), **each.cells}) for each in products)
     columns = tuple(dict.fromkeys(name for _, cells in rows for name in cells))
-    left = [f"[{each.name}]" for each in sections if each not in products]
-    named = ", ".join(left[:10]) + (f" and {len(left) - 10:,} more" if len(left) > 10 else "")
-    note = (f"{path.name}: left out, as they are no products: {named}.",) if left else ()
+    sold = {each.line for each in products}
+    left = [f"[{each.name}]" for each in sections if each.line not in sold]
+    note = (f"{path.name}: left out, as they are no products: {first_names(left)}.",) if left else ()
     return IniTable(path, columns, rows, (*encoding.notes, *note))
 
 
@@ -105,19 +104,23 @@ def _says(line: str) -> bool:
 
 def _sections(lines: Iterable[str]) -> Iterator[_Section]:
     """Each section; a line that is neither a heading nor a pair goes on with the value above it."""
-    section, key = _Section("", 0, {}), ""
+    name, start, key, values = "", 0, "", dict[str, list[str]]()
     for number, line in enumerate(lines, start=1):
         text = line.strip()
         if not _says(line):
             continue
         if heading := _HEADING.fullmatch(text):
-            if section.cells:
-                yield section
-            section, key = _Section(heading[1], number, {}), ""
+            yield from _section(name, start, values)
+            name, start, key, values = heading[1], number, "", {}
         elif (pair := _PAIR.fullmatch(text)) and not (key and line[0].isspace()):
             key = pair[1]
-            section.cells[key] = pair[2][1:-1] if _QUOTED.fullmatch(pair[2]) else pair[2]
+            values[key] = [pair[2][1:-1] if _QUOTED.fullmatch(pair[2]) else pair[2]]
         elif key:
-            section.cells[key] += f"\n{text}"
-    if section.cells:
-        yield section
+            values[key].append(text)
+    yield from _section(name, start, values)
+
+
+def _section(name: str, line: int, values: Mapping[str, Sequence[str]]) -> Iterator[_Section]:
+    """The section of these lines by their keys, if there are any."""
+    if values:
+        yield _Section(name, line, {key: "\n".join(lines) for key, lines in values.items()})

@@ -12,8 +12,8 @@ from typing import TextIO
 
 import ijson
 
-from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
-from vitrina.indexer.sources.column_names import folded, is_named_as, name_table
+from vitrina.indexer.sources.base import Rejection, TableRow, first_names, union_of_columns
+from vitrina.indexer.sources.column_names import folded, is_called
 from vitrina.indexer.sources.encodings import TextEncoding, open_text
 from vitrina.indexer.sources.json_envelopes import linked_products, plain_cells
 from vitrina.indexer.sources.json_ld import GraphReader, is_json_ld
@@ -236,20 +236,16 @@ def _are_products(table: JsonDocumentTable) -> bool:
     title, a price or a text, or a key, which is another one in each of several."""
     rows = [row.cells for row in islice(table.rows(), 10) if isinstance(row, TableRow)]
     names = {column: folded(column) for column in table.columns}
-    titled = any(_is_called(name, field) for name in names.values() for field in ("title", "price"))
-    texts = [row.get(column) for column, name in names.items() if _is_called(name, "description") for row in rows]
+    titled = any(is_called(field, name) for name in names.values() for field in ("title", "price"))
+    texts = [row.get(column) for column, name in names.items() if is_called("description", name) for row in rows]
     keys = [[row.get(column) for row in rows] for column, name in names.items() if _is_key(name)]
     is_keyed = any(isinstance(own[0], (str, int)) and 1 < len(rows) == len({*map(str, own)}) for own in keys if own)
     return titled or is_keyed or any(isinstance(text, str) and any(map(str.isalpha, text)) for text in texts)
 
 
-def _is_called(name: str, field: str) -> bool:
-    return is_named_as(field, name) or name in name_table("names")[field]
-
-
 def _is_key(name: str) -> bool:
     """Whether a folded name is that of a product's key; the ``key`` of a section says which of them it is."""
-    return _is_called(name, "sku") and name != "key"
+    return is_called("sku", name) and name != "key"
 
 
 def _with_lists_beside(table: JsonDocumentTable) -> JsonDocumentTable:
@@ -261,10 +257,10 @@ def _with_lists_beside(table: JsonDocumentTable) -> JsonDocumentTable:
         table = replace(table, beside=alike)
         table = replace(table, columns=union_of_columns(table.rows()))
     if left := [at.removesuffix(".item") for at in lists if at not in table.beside]:
-        names = ", ".join(left[:10]) + (f" and {len(left) - 10:,} more" if len(left) > 10 else "")
         own = table.prefix.removesuffix(".item")
         note = (
-            f"Products are read from {own}, not from {names} with names and prices too; each can be a file of its own."
+            f"Products are read from {own}, not from {first_names(left)} with names and prices too; each can be a "
+            "file of its own."
         )
         table = replace(table, notes=(*table.notes, note))
     return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from vitrina.indexer.sources.column_names import folded, is_named_as, name_table
+from vitrina.indexer.sources.column_names import folded, is_called, is_named_as, name_table
 
 Cells = dict[str, object]
 
@@ -62,7 +62,7 @@ def _scaled(value: Cells, n_digits: int, depth: int = 0) -> Cells:
     of_cents = {_OF_CENTS.sub("", name): key for key in value if _OF_CENTS.search(name := folded(key))}
     for key, cell in value.items():
         name = folded(key)
-        is_price = is_named_as("price", name) or name in names["price"]
+        is_price = is_called("price", name)
         if isinstance(cell, (dict, list)) and depth < _MAX_DEPTH:
             found[key] = _scaled_inside(cell, n_digits, depth, is_price=is_price)
         elif type(cell) not in (int, str) or not str(cell).isdecimal():

@@ -42,9 +42,10 @@ def shared_title(title: str, variants: Sequence[Variant]) -> str:
     (Red, L)`` and ``Linen shirt (Blue, L)``. The title itself where it is none of theirs but the product's own, or
     where they do not begin alike."""
     titles = {each.title for each in variants}
+    if title not in titles or len(titles) == 1:
+        return title
     beginnings = {_without_options(each.title, each.options.values()) for each in variants}
-    is_of_row = title in titles and len(titles) > 1
-    return beginnings.pop() if is_of_row and len(beginnings) == 1 else title
+    return beginnings.pop() if len(beginnings) == 1 else title
 
 
 def _without_options(title: str, options: Iterable[object]) -> str:

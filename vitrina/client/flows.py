@@ -69,15 +69,16 @@ def search_body(
     for each in shown:
         images.append((yield from data_uri(each)))
     given = {"text": text, "without": without, "filters": dict(filters or {}), "images": images}
-    how = {"sort": sort, "collapse": collapse, "correct": correct, "min_confidence": min_confidence}
-    asked = {"weights": weights, "rerank": rerank, "explain": explain}
-    return {
-        **given,
+    options = {
         "limit": limit,
         "offset": offset,
-        **how,
-        **{name: value for name, value in asked.items() if value is not None},
+        "sort": sort,
+        "collapse": collapse,
+        "correct": correct,
+        "min_confidence": min_confidence,
     }
+    asked = {"weights": weights, "rerank": rerank, "explain": explain}
+    return {**given, **options, **{name: value for name, value in asked.items() if value is not None}}
 
 
 def search(
